@@ -33,7 +33,12 @@ class Model:
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        Model(name="safmn", label="SAFMN", scales=(2, 3, 4), build=lambda scale: SAFMN(SAFMNConfig(), scale=scale)),
+        Model(
+            name="safmn",
+            label="SAFMN",
+            scales=(2, 3, 4),
+            build=lambda scale: SAFMN(SAFMNConfig(), scale=scale),
+        ),
     )
 }
 
