@@ -98,7 +98,7 @@ class SAFM(nn.Module):
         first, *others = x.chunk(self.levels, dim=1)
         features = [self.mfr[0](first)]
         for i, group in enumerate(others, start=1):
-            pooled = self.pool(group, (max(1, height >> i), max(1, width >> i)))
+            pooled = self.pool(group, (max(1, height // 2**i), max(1, width // 2**i)))
             features.append(F.interpolate(self.mfr[i](pooled), size=(height, width), mode="nearest"))
         return features
 

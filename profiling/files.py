@@ -16,6 +16,13 @@ from typing import Any, BinaryIO
 from safmn_bench.models.errors import UserError
 
 
+def cache_folder() -> Path:
+    """Where what can be computed again is remembered: SAFMN_BENCH_CACHE, else safmn-bench in the user's cache."""
+    if chosen := os.environ.get("SAFMN_BENCH_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safmn-bench"
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` with a binary file that becomes `path` only when all of it is on the disk.
 

@@ -1,0 +1,45 @@
+"""Parameters, FLOPs (MACs) and activations of any model or variant, beside the paper's figures.
+
+python profiling/complexity.py --table 3
+python profiling/complexity.py --models baseline w_o_MR my_variant.yaml --scale 2 --csv counts.csv
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    from safmn_bench.models.errors import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+from safmn_bench.models.variants import find_candidate
+from safmn_bench.profiling.complexity_table import count_all, csv_row, paper_table_of, rows_of_table, show, write
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Count, print, and write a CSV if asked."""
+    parser = argparse.ArgumentParser(prog="complexity", description=__doc__.partition("\n")[0])
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--table", type=int, choices=(1, 3, 4), help="all rows of a table of the paper")
+    what.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files")
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 4; for --table 1 all three")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write exact counts here")
+    args = parser.parse_args(argv)
+
+    if args.table:
+        wanted = rows_of_table(args.table, args.scale)
+    else:
+        wanted = [(find_candidate(name), args.scale or 4) for name in args.models]
+    tables = [args.table or paper_table_of(candidate) for candidate, _ in wanted]
+    counted = zip(wanted, count_all(wanted), tables, strict=True)
+    rows = [csv_row(candidate, scale, cost, table) for (candidate, scale), cost, table in counted]
+    show(f"Complexity, Table {args.table}" if args.table else "Complexity", rows)
+    if args.csv:
+        write(args.csv, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
