@@ -8,6 +8,7 @@ import difflib
 import functools
 import sys
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 
 class UserError(Exception):
@@ -34,7 +35,13 @@ def match_name(kind: str, given: str, known: Iterable[str], advice: str = "") ->
     raise UserError(" ".join(part for part in parts if part))
 
 
-def command(main: Callable[[list[str] | None], int]) -> Callable[[list[str] | None], int]:
+class Main(Protocol):
+    """A script's entry: `main(argv)`, None meaning the process's own arguments; returns the exit status."""
+
+    def __call__(self, argv: list[str] | None = None) -> int: ...
+
+
+def command(main: Callable[[list[str] | None], int]) -> Main:
     """Wrap a script's `main(argv)`: a UserError becomes one paragraph on stderr and exit status 2."""
 
     @functools.wraps(main)

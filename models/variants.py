@@ -115,7 +115,7 @@ def read_candidate(path: Path) -> Candidate:
     `name:` (default: the file's name) is also the name of the result folder, so it is restricted to letters, digits,
     '.', '_' and '-', and must not be that of a known variant or model.
     """
-    content = _read_mapping(path)
+    content = read_mapping(path)
     for key in content:
         match_name(f"field in {path}", str(key), _FIELDS)
     name = str(content.get("name", path.stem))
@@ -144,7 +144,8 @@ def flattened(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises UserError where it cannot be read or is none."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

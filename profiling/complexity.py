@@ -20,7 +20,7 @@ from safmn_bench.profiling.complexity_table import count_all, csv_row, paper_tab
 @command
 def main(argv: list[str] | None = None) -> int:
     """Count, print, and write a CSV if asked."""
-    parser = argparse.ArgumentParser(prog="complexity", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="complexity", description="Count parameters, FLOPs and activations.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--table", type=int, choices=(1, 3, 4), help="all rows of a table of the paper")
     what.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files")

@@ -1,0 +1,230 @@
+"""Recipes: everything that training depends on but the network, the data and the seed, as one flat-to-read value.
+
+A recipe is a YAML file of the package (`quick`, `paper`) or one's own; a variant may change some of its keys, and
+`--set section.key=value` changes any of them last. The whole effective recipe is saved with every run.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.models.variants import flattened, read_mapping
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+SAMPLINGS = ("image", "area")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainKeys:
+    """How long, on what samples, and how often something is written down."""
+
+    iterations: int
+    """Optimiser steps."""
+    patch: int
+    """Side of the LR patch in pixels; the HR patch is `scale` times as large."""
+    batch: int
+    """Patches per step, over all processes together."""
+    sampling: str
+    """"image": every image once per epoch, as the usual loaders do; "area": in proportion to its pixels."""
+    augment: bool
+    """Random horizontal flips and 90-degree rotations, all 8 with the same probability."""
+    log_every: int
+    """Iterations per line of losses.csv, which holds their mean."""
+    validate_every: int
+    """Iterations between scores on the validation images; the last iteration is always scored."""
+    save_every: int
+    """Iterations between checkpoints (last.pt)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimizerKeys:
+    """Adam and its learning rate: one cosine from `lr` to `min_lr` over all iterations, no warm-up."""
+
+    lr: float
+    min_lr: float
+    betas: tuple[float, float]
+    clip_norm: float | None
+    """Largest L2 norm of the gradient over all weights; null leaves gradients alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossKeys:
+    """Weights of the loss terms."""
+
+    l1: float
+    """Mean absolute error of the RGB image in [0, 1]."""
+    fft: float
+    """Mean absolute error of the real and imaginary parts of its spectrum (torch.fft.rfft2)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmaKeys:
+    """The exponential moving average of the weights, which is what is scored and saved."""
+
+    decay: float
+    """Share of the old average kept at each step; 0 scores the last weights themselves."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComputeKeys:
+    """How the same mathematics is computed."""
+
+    precision: str
+    """"fp32", "tf32" (GPU matrix units, 10-bit mantissa) or "bf16" (autocast)."""
+    fast: bool
+    """Fused kernels and channels-last memory; false is the plain, paper-faithful network."""
+    compile: bool
+    """torch.compile of the step; needs a C++ compiler on a CPU."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A whole recipe. Raises UserError where a value is out of its range."""
+
+    train: TrainKeys
+    optimizer: OptimizerKeys
+    loss: LossKeys
+    ema: EmaKeys
+    compute: ComputeKeys
+
+    def __post_init__(self) -> None:
+        for key in ("iterations", "patch", "batch", "log_every", "validate_every", "save_every"):
+            _require(getattr(self.train, key) >= 1, f"train.{key}", getattr(self.train, key), "at least 1")
+        _require(self.train.sampling in SAMPLINGS, "train.sampling", self.train.sampling, " or ".join(SAMPLINGS))
+        optimizer = self.optimizer
+        _require(optimizer.lr > 0, "optimizer.lr", optimizer.lr, "above 0")
+        _require(0 <= optimizer.min_lr <= optimizer.lr, "optimizer.min_lr", optimizer.min_lr, "from 0 to optimizer.lr")
+        _require(all(0 <= b < 1 for b in optimizer.betas), "optimizer.betas", optimizer.betas, "two numbers in [0, 1)")
+        clip = optimizer.clip_norm
+        _require(clip is None or clip > 0, "optimizer.clip_norm", clip, "above 0, or null for no clipping")
+        _require(min(self.loss.l1, self.loss.fft) >= 0, "loss", self.loss, "weights of at least 0")
+        _require(self.loss.l1 + self.loss.fft > 0, "loss", self.loss, "at least one weight above 0")
+        _require(0 <= self.ema.decay < 1, "ema.decay", self.ema.decay, "in [0, 1)")
+        _require(
+            self.compute.precision in PRECISIONS, "compute.precision", self.compute.precision, ", ".join(PRECISIONS)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values, ready for YAML and JSON."""
+        nested = dataclasses.asdict(self)
+        nested["optimizer"]["betas"] = list(self.optimizer.betas)
+        return nested
+
+    def learning_rate(self, iteration: int) -> float:
+        """Learning rate of step `iteration` (0-based): half a cosine, as CosineAnnealing without restarts."""
+        top, bottom = self.optimizer.lr, self.optimizer.min_lr
+        return bottom + (top - bottom) * (1 + math.cos(math.pi * iteration / self.train.iterations)) / 2
+
+
+def load_recipe(name: str, variant_changes: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()) -> Recipe:
+    """Recipe `name` (of the package, or a YAML file), then the variant's changes, then `--set` overrides.
+
+    Raises UserError: unknown recipe or key (nearest match given), missing key, wrong type or range.
+    """
+    values = flattened(_read(name))
+    keys = recipe_keys()
+    values = {match_name("recipe key", key, keys, f"It stands in recipe {name}."): v for key, v in values.items()}
+    if missing := [key for key in keys if key not in values]:
+        raise UserError(f"Recipe {name} lacks {', '.join(missing)}. A recipe is whole: copy one and change it.")
+    for key, value in (variant_changes or {}).items():
+        values[match_name("recipe key", key, keys, "The variant changes it.")] = value
+    for override in overrides:
+        key, value = _parse_override(override, keys)
+        values[key] = value
+    return from_flat(values)
+
+
+def from_flat(values: Mapping[str, Any]) -> Recipe:
+    """A recipe from dotted keys -> values, each converted to its type. Raises UserError."""
+    sections = {}
+    for section, kind in typing.get_type_hints(Recipe).items():
+        hints = typing.get_type_hints(kind)
+        sections[section] = kind(
+            **{key: _convert(f"{section}.{key}", values[f"{section}.{key}"], hint) for key, hint in hints.items()}
+        )
+    return Recipe(**sections)
+
+
+def recipe_keys() -> list[str]:
+    """All dotted keys, in order."""
+    hints = typing.get_type_hints(Recipe)
+    return [f"{section}.{key}" for section, kind in hints.items() for key in typing.get_type_hints(kind)]
+
+
+def packaged_recipes() -> list[str]:
+    """Names of the recipes in the package."""
+    files = resources.files("safmn_bench.ablations").joinpath("recipes").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def _read(name: str) -> dict[str, Any]:
+    if name.endswith((".yaml", ".yml")):
+        return read_mapping(Path(name))
+    known = match_name("recipe", name, packaged_recipes(), "Your own is a YAML file: --recipe my_recipe.yaml.")
+    file = resources.files("safmn_bench.ablations").joinpath("recipes", f"{known}.yaml")
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def _parse_override(override: str, keys: Sequence[str]) -> tuple[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise UserError(f"--set {override!r} is not section.key=value, such as --set train.iterations=2000.")
+    try:
+        return match_name("recipe key", key, keys), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override!r}: the value cannot be read.") from error
+
+
+def _convert(key: str, value: Any, hint: Any) -> Any:
+    """`value` as `hint` says; YAML reads 1e-4 as text, so text that is a number is taken as one."""
+    if isinstance(hint, types.UnionType):
+        return None if value is None else _convert(key, value, typing.get_args(hint)[0])
+    if typing.get_origin(hint) is tuple:
+        wanted = typing.get_args(hint)
+        if not isinstance(value, list | tuple) or len(value) != len(wanted):
+            raise UserError(f"{key}={value!r} is not a list of {len(wanted)} numbers.")
+        return tuple(_convert(key, part, kind) for part, kind in zip(value, wanted, strict=True))
+    try:
+        return _CONVERTERS[hint](value)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{key}={value!r} is not {_NAMES[hint]}.") from error
+
+
+def _to_int(value: Any) -> int:
+    number = _to_float(value)
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)
+
+
+def _to_float(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _to_bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+_CONVERTERS: dict[type, Any] = {int: _to_int, float: _to_float, bool: _to_bool, str: str}
+_NAMES: dict[type, str] = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
+
+
+def _require(holds: bool, key: str, value: Any, allowed: str) -> None:
+    if not holds:
+        raise UserError(f"Recipe key {key}={value!r} is out of range. Allowed: {allowed}.")
