@@ -170,7 +170,7 @@ def _read(name: str) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         return read_mapping(Path(name))
     known = match_name("recipe", name, packaged_recipes(), "Your own is a YAML file: --recipe my_recipe.yaml.")
-    file = resources.files("safmn_bench.ablations").joinpath("recipes", f"{known}.yaml")
+    file = resources.files("safmn_bench.ablations").joinpath("recipes").joinpath(f"{known}.yaml")
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 

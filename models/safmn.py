@@ -66,7 +66,8 @@ class SAFMNConfig:
             raise UserError(f"model.expansion={self.expansion!r} is not a number that leaves a hidden channel.")
         tables = {"norm": NORMS, "pooling": POOLINGS, "activation": ACTIVATIONS, "mixer": [*MIXERS, "none"]}
         for field, known in tables.items():
-            match_name(f"model.{field}", str(getattr(self, field)), known, "New ones are added in models/blocks.py.")
+            name = match_name(f"model.{field}", str(getattr(self, field)), known, "New ones go into models/blocks.py.")
+            object.__setattr__(self, field, name)  # the table's own spelling
 
     def changed(self, changes: dict[str, Any]) -> "SAFMNConfig":
         """A copy with `changes`, field -> value. Raises UserError for an unknown field or an unusable value."""

@@ -56,8 +56,7 @@ def count(network: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
     for operator, activations in ACTIVATION_HANDLES.items():
         analysis.set_op_handle(operator, _both(operator, analysis._op_handles[operator], activations))
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=DeprecationWarning)  # fvcore traces through TorchScript
+    with torch.no_grad():
         by_operator = analysis.by_operator()
         uncounted = analysis.unsupported_ops()
     flops = {name: int(n) for name, n in by_operator.items() if not name.startswith(_ACTS)}

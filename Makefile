@@ -1,0 +1,34 @@
+# `make run` and `make test` do all the set-up on a fresh machine with git, make and Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/installed
+
+.PHONY: help setup run test test-all check clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
+
+setup: $(INSTALLED)  ## Make .venv and install the suite into it, with the tested versions
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: setup  ## Train w_o_MR on the embedded photographs (about 3 minutes) and print its row
+	$(BIN)/python ablations/run.py --variant w_o_MR
+
+test: setup  ## The default tests
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-all: setup  ## All tests that this machine can run
+	$(BIN)/python -m pytest -q
+
+check: setup  ## Static checks: ruff and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+clean:  ## Remove the environment and caches (results stay)
+	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info

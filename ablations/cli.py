@@ -1,0 +1,37 @@
+"""`safmn-bench NAME ...`: the scripts of the suite under one command."""
+
+import importlib
+import sys
+
+from safmn_bench.models.errors import UserError, command, match_name
+
+SCRIPTS = {
+    "run": ("ablations", "train, score and profile variants and models"),
+    "evaluate": ("ablations", "score weights on benchmarks"),
+    "prepare": ("ablations", "pack a training set once"),
+    "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
+}
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Hand the arguments to the named script."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help"):
+        width = max(map(len, SCRIPTS))
+        lines = [f"  {name:{width}}  {what}" for name, (_, what) in SCRIPTS.items()]
+        print(
+            "usage: safmn-bench NAME [options]     (safmn-bench NAME --help tells the options)\n\n" + "\n".join(lines)
+        )
+        return 0
+    name = match_name("command", arguments[0], SCRIPTS)
+    folder, _ = SCRIPTS[name]
+    try:
+        module = importlib.import_module(f"safmn_bench.{folder}.{name}")
+    except ModuleNotFoundError as error:
+        raise UserError(f"{name} needs {error.name}, which is not installed: run `make setup`.") from error
+    return module.main(arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The files of one run: RUNS/<variant>/x<scale>/seed<n>/, and `record.json`, which is written last.
+
+A folder with a record is finished. Everything in a record is raw (rounding belongs to tables) and enough to repeat
+the run: the effective configuration, machine, versions and commit.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.files import write_csv, write_json
+
+LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")
+VALIDATION_COLUMNS = ("iteration", "dataset", "psnr_y_db", "ssim_y")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the files of one run are."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, runs: Path, variant: str, scale: int, seed: int) -> "RunFolder":
+        """The contract's place for a run."""
+        return cls(runs / variant / f"x{scale}" / f"seed{seed}")
+
+    @property
+    def config(self) -> Path:
+        """The whole effective configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def losses(self) -> Path:
+        """Training losses, a line per `train.log_every` iterations."""
+        return self.path / "losses.csv"
+
+    @property
+    def validation(self) -> Path:
+        """Scores on the validation images during training."""
+        return self.path / "validation.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What a resumed run needs."""
+        return self.path / "last.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The averaged weights, under key `params`."""
+        return self.path / "weights.pt"
+
+    @property
+    def record(self) -> Path:
+        """The result, written last."""
+        return self.path / "record.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One variant, trained with one seed and scored once. `scores` and `bicubic` map a benchmark to its scores."""
+
+    variant: str
+    model: str
+    scale: int
+    seed: int
+    status: str
+    """finished, collapsed or failed."""
+    iterations: int
+    """Optimiser steps made; for a collapse, up to where it was noticed."""
+    recipe: Mapping[str, Any]
+    config: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    bicubic: Mapping[str, Any]
+    params: int
+    flops: int
+    acts: int
+    uncounted_ops: Mapping[str, int]
+    train_seconds: float
+    images_per_second: float
+    protocol: str
+    data: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    commit: str
+    date: str
+    collapse: Mapping[str, Any] | None = None
+    """For a collapse: the first bad iteration, the reason, and the iteration whose weights were kept, if any."""
+    error: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: RunFolder) -> None:
+        """Write record.json."""
+        write_json(folder.record, vars(self))
+
+
+def read_record(folder: RunFolder) -> Record | None:
+    """The record of a finished run, or None. Raises UserError where the file is not a record."""
+    if not folder.record.exists():
+        return None
+    try:
+        return Record(**json.loads(folder.record.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{folder.record} is not a record of this version ({error}). Move it away to run again."
+        ) from None
+
+
+class RunLog:
+    """losses.csv and validation.csv: rows in memory, written whole and atomically with every checkpoint."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.losses: list[dict[str, Any]] = []
+        self.validation: list[dict[str, Any]] = []
+
+    def restore(self, iterations: int) -> None:
+        """Read back what was written, up to the checkpoint's iteration: later rows will be made again."""
+        self.losses = _read_rows(self.folder.losses, iterations)
+        self.validation = _read_rows(self.folder.validation, iterations)
+
+    def write(self) -> None:
+        """Write both files."""
+        write_csv(self.folder.losses, LOSS_COLUMNS, self.losses)
+        write_csv(self.folder.validation, VALIDATION_COLUMNS, self.validation)
+
+
+def _read_rows(path: Path, iterations: int) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [row for row in csv.DictReader(handle) if int(row["iteration"]) <= iterations]

@@ -1,0 +1,163 @@
+"""One run, whole: prepare, train, score, and write the record."""
+
+import datetime
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from safmn_bench.ablations import checkpoint
+from safmn_bench.ablations.benchmarks import Benchmark
+from safmn_bench.ablations.learner import Learner
+from safmn_bench.ablations.packing import PackedSet
+from safmn_bench.ablations.recipe import Recipe
+from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.ablations.sampling import PatchSampler
+from safmn_bench.ablations.scoring import Protocol, score, score_bicubic
+from safmn_bench.ablations.training import Hooks, Scores, Trained, Training
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import Candidate
+from safmn_bench.profiling.counting import complexity
+from safmn_bench.profiling.files import write_text
+from safmn_bench.profiling.machine import commit, machine, versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that decides a run's result, and where it goes."""
+
+    candidate: Candidate
+    scale: int
+    seed: int
+    recipe: Recipe
+    recipe_name: str
+    training_set: PackedSet
+    benchmarks: Sequence[Benchmark]
+    device: torch.device
+    folder: RunFolder
+
+    def config(self) -> dict[str, Any]:
+        """The effective configuration: two runs with the same one are the same run."""
+        candidate = self.candidate
+        return {
+            "variant": candidate.name,
+            "model": candidate.model,
+            "network": asdict(candidate.config) if candidate.config else {},
+            "scale": self.scale,
+            "seed": self.seed,
+            "recipe": self.recipe.to_dict(),
+            "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]},
+        }
+
+
+def run(plan: Plan, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]) -> Record:
+    """Train, score and record one plan; a finished one is read back, a begun one continues.
+
+    Raises UserError when the folder holds another configuration, and training.Stopped when asked to stop.
+    """
+    claim(plan)
+    if (finished := read_record(plan.folder)) is not None:
+        return finished
+    protocol = Protocol(scale=plan.scale)
+    trained = train(plan, protocol, progress, stop)
+    scores: dict[str, Any] = {}
+    if trained.weights is not None:
+        checkpoint.save(plan.folder.weights, {"params": trained.weights})
+        scores = scores_of(plan, trained.weights, protocol)
+    record = record_of(plan, trained, scores, protocol)
+    record.write(plan.folder)
+    return record
+
+
+def claim(plan: Plan) -> None:
+    """Write config.yaml, or check that the one that is there is the same. Raises UserError with the difference."""
+    text = yaml.safe_dump(plan.config(), sort_keys=False)
+    path = plan.folder.config
+    if not path.exists():
+        write_text(path, text)
+        return
+    before = path.read_text(encoding="utf-8")
+    if before != text:
+        lines = difflib.ndiff(before.splitlines(), text.splitlines())
+        changed = "; ".join(line.strip() for line in lines if line[0] in "+-")
+        raise UserError(
+            f"{plan.folder.path} holds a run of another configuration (- there, + asked for: {changed}). "
+            "Choose another --out, or delete that folder."
+        )
+
+
+def train(
+    plan: Plan, protocol: Protocol, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> Trained:
+    """Train from the plan's seed, or from its checkpoint."""
+    torch.manual_seed(plan.seed)
+    learner = Learner(plan.candidate.build(plan.scale), plan.recipe, plan.device)
+    sampler = PatchSampler(plan.training_set, plan.recipe.train, seed=plan.seed, device=plan.device)
+
+    def validate(network: nn.Module) -> Scores:
+        """Scores on the first benchmark: the others are scored once, at the end."""
+        first = plan.benchmarks[0]
+        mean = score(network, first, protocol, plan.device)
+        return {first.name: {"psnr_y_db": mean.psnr_y_db, "ssim_y": mean.ssim_y}}
+
+    hooks = Hooks(validate=validate, progress=progress, stop=stop)
+    return Training(learner, sampler, plan.recipe, plan.folder, hooks).run()
+
+
+def scores_of(plan: Plan, weights: dict[str, torch.Tensor], protocol: Protocol) -> dict[str, Any]:
+    """Final scores on every benchmark, of the saved weights in a network built anew."""
+    network = plan.candidate.build(plan.scale)
+    network.load_state_dict(weights)
+    network = network.to(plan.device).eval()
+    return {b.name: score(network, b, protocol, plan.device).to_dict() for b in plan.benchmarks}
+
+
+def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Protocol) -> Record:
+    """The record of a trained plan."""
+    cost = complexity(plan.candidate, plan.scale)
+    samples = trained.iterations * plan.recipe.train.batch
+    return Record(
+        variant=plan.candidate.name,
+        model=plan.candidate.model,
+        scale=plan.scale,
+        seed=plan.seed,
+        status="collapsed" if trained.collapse else "finished",
+        iterations=trained.iterations,
+        recipe={"name": plan.recipe_name, **plan.recipe.to_dict()},
+        config=plan.config()["network"],
+        scores=scores,
+        bicubic={b.name: score_bicubic(b, protocol).to_dict() for b in plan.benchmarks},
+        params=cost.params,
+        flops=cost.flops,
+        acts=cost.acts,
+        uncounted_ops=cost.uncounted_ops,
+        train_seconds=round(trained.seconds, 3),
+        images_per_second=round(samples / trained.seconds, 3),
+        protocol=protocol.text,
+        data=plan.config()["data"],
+        machine=machine(plan.device),
+        versions=versions(),
+        commit=commit(),
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        collapse=trained.collapse,
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<n>`. Raises UserError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(f"No device {name!r}. Allowed: auto, cpu, cuda, or cuda:<number>.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise UserError(f"Device {name!r} is not there: {found} CUDA devices are visible. Choose --device cpu or auto.")
+    return device

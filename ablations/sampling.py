@@ -1,0 +1,135 @@
+"""Training batches cut from packed images: aligned LR and HR patches, flipped and rotated, on the device.
+
+What is notable about it:
+- the draws of iteration i are a function of (seed, i) alone (a counter-based generator), so a resumed run goes on
+  with the same samples without any state to restore, and processes that share a batch agree without talking;
+- images stay uint8; a batch is one gather of whole pixels, with flips and rotations folded into the indices.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from safmn_bench.ablations.recipe import TrainKeys
+from safmn_bench.models.errors import UserError
+
+
+class PackedImages(Protocol):
+    """What the sampler reads of a packed set: pixels stored row by row, RGB interleaved, one image after another."""
+
+    scale: int
+    names: list[str]
+    hr: np.ndarray
+    """uint8, flat."""
+    lr: np.ndarray
+    hr_offset: np.ndarray
+    """int64: where each image begins in `hr`, in bytes; a multiple of 3."""
+    lr_offset: np.ndarray
+    lr_height: np.ndarray
+    lr_width: np.ndarray
+
+
+_ORDER, _CROPS = 0, 1  # streams of random numbers
+
+
+def _generator(seed: int, stream: int, position: int) -> np.random.Generator:
+    """Random numbers that depend on (seed, stream, position) alone."""
+    return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, position, 0]))
+
+
+class PatchSampler:
+    """Batches of LR (B, 3, patch, patch) and HR (B, 3, scale patch, scale patch), float32 in [0, 1], channels-last.
+
+    With `world` processes, process `rank` gets its share of each global batch of `keys.batch` samples.
+    Raises UserError when an image is smaller than the patch or the batch does not divide among the processes.
+    """
+
+    def __init__(
+        self, images: PackedImages, keys: TrainKeys, *, seed: int, device: torch.device, rank: int = 0, world: int = 1
+    ) -> None:
+        if keys.batch % world:
+            raise UserError(f"train.batch={keys.batch} does not divide among {world} processes; choose a multiple.")
+        _require_room(images, keys.patch)
+        self.images, self.keys, self.seed, self.device = images, keys, seed, device
+        share = keys.batch // world
+        self.share = slice(rank * share, (rank + 1) * share)
+        self.lr_pixels = torch.from_numpy(np.asarray(images.lr)).view(-1, 3).to(device)
+        self.hr_pixels = torch.from_numpy(np.asarray(images.hr)).view(-1, 3).to(device)
+        area = images.lr_height.astype(np.float64) * images.lr_width
+        self.area_ends = np.cumsum(area) / area.sum()
+        self.epoch, self.order = -1, np.empty(0, np.int64)
+        self.lr_steps = _patch_steps(keys.patch, device)
+        self.hr_steps = _patch_steps(keys.patch * images.scale, device)
+
+    def draw(self, iteration: int) -> np.ndarray:
+        """Samples of one iteration for this process, int64 (B, 4): image, top, left (in LR pixels), orientation 0-7."""
+        keys, images = self.keys, self.images
+        uniform = _generator(self.seed, _CROPS, iteration).random((keys.batch, 4))
+        if keys.sampling == "area":
+            image = np.searchsorted(self.area_ends, uniform[:, 0], side="right").clip(max=len(self.area_ends) - 1)
+        else:
+            first = iteration * keys.batch
+            image = np.array([self._image_at(position) for position in range(first, first + keys.batch)])
+        top = (uniform[:, 1] * (images.lr_height[image] - keys.patch + 1)).astype(np.int64)
+        left = (uniform[:, 2] * (images.lr_width[image] - keys.patch + 1)).astype(np.int64)
+        orientation = (uniform[:, 3] * 8).astype(np.int64) if keys.augment else np.zeros_like(top)
+        return np.stack([image, top, left, orientation], axis=1)[self.share]
+
+    def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """LR and HR of one iteration."""
+        image, top, left, orientation = self.draw(iteration).T
+        images, scale = self.images, self.images.scale
+        lr_start = images.lr_offset[image] // 3 + top * images.lr_width[image] + left
+        hr_width = images.lr_width[image] * scale
+        hr_start = images.hr_offset[image] // 3 + top * scale * hr_width + left * scale
+        columns = np.stack([lr_start, images.lr_width[image], hr_start, hr_width, orientation], axis=1)
+        described = torch.from_numpy(columns)
+        if self.device.type == "cuda":
+            described = described.pin_memory().to(self.device, non_blocking=True)
+        lr = _gather(self.lr_pixels, described[:, 0], described[:, 1], described[:, 4], self.lr_steps)
+        hr = _gather(self.hr_pixels, described[:, 2], described[:, 3], described[:, 4], self.hr_steps)
+        return lr, hr
+
+    def _image_at(self, position: int) -> int:
+        """The image of the position-th sample of the run: every image once per epoch, in a new order each time."""
+        epoch, place = divmod(position, len(self.images.lr_height))
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.order = _generator(self.seed, _ORDER, epoch).permutation(len(self.images.lr_height))
+        return int(self.order[place])
+
+
+def _patch_steps(size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns (8, size, size) of a patch's pixels in each of the 8 orientations (flips and rotations)."""
+    row, column = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    rows, columns = [], []
+    for orientation in range(8):
+        r, c = (column, row) if orientation & 1 else (row, column)
+        rows.append(size - 1 - r if orientation & 2 else r)
+        columns.append(size - 1 - c if orientation & 4 else c)
+    return torch.stack(rows).to(device), torch.stack(columns).to(device)
+
+
+def _gather(
+    pixels: torch.Tensor,
+    start: torch.Tensor,
+    width: torch.Tensor,
+    orientation: torch.Tensor,
+    steps: tuple[torch.Tensor, torch.Tensor],
+) -> torch.Tensor:
+    """Patches float32 (B, 3, size, size) in [0, 1] whose first pixels are `start`, in images of row length `width`."""
+    row, column = steps[0][orientation], steps[1][orientation]  # (B, size, size)
+    index = start.view(-1, 1, 1) + row * width.view(-1, 1, 1) + column
+    patch = pixels.index_select(0, index.flatten()).view(*index.shape, 3)
+    return patch.permute(0, 3, 1, 2).float() / 255.0
+
+
+def _require_room(images: PackedImages, patch: int) -> None:
+    smallest = np.minimum(images.lr_height, images.lr_width)
+    if smallest.min() < patch:
+        name = images.names[int(smallest.argmin())]
+        raise UserError(
+            f"Training image {name} has an LR side of {smallest.min()} pixels, smaller than train.patch={patch}. "
+            f"Choose a smaller patch (--set train.patch={smallest.min()}) or leave the image out."
+        )

@@ -1,0 +1,162 @@
+"""The training loop that every variant and every peer shares."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from safmn_bench.ablations import checkpoint
+from safmn_bench.ablations.collapse import CollapseWatch
+from safmn_bench.ablations.learner import Learner, plain_weights
+from safmn_bench.ablations.recipe import Recipe
+from safmn_bench.ablations.record import RunFolder, RunLog
+from safmn_bench.ablations.sampling import PatchSampler
+
+READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
+
+Scores = Mapping[str, Mapping[str, float]]
+"""Benchmark -> {"psnr_y_db": ..., "ssim_y": ...}."""
+
+
+class Stopped(Exception):
+    """Training was asked to stop; its checkpoint is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training leaves. `weights` is the averaged network's state; None after a collapse before any validation."""
+
+    weights: dict[str, torch.Tensor] | None
+    iterations: int
+    seconds: float
+    collapse: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """How training speaks with its surroundings."""
+
+    validate: Callable[[nn.Module], Scores]
+    """Scores the averaged network."""
+    progress: Callable[[int, float, Scores | None], None]
+    """Told (iterations done, mean loss, scores or None) as they come in."""
+    stop: Callable[[], bool]
+    """Whether to save and stop now."""
+
+
+class Training:
+    """One run, from its first iteration or its last checkpoint to its end."""
+
+    def __init__(
+        self, learner: Learner, sampler: PatchSampler, recipe: Recipe, folder: RunFolder, hooks: Hooks
+    ) -> None:
+        self.learner, self.sampler, self.recipe, self.folder, self.hooks = learner, sampler, recipe, folder, hooks
+        self.log = RunLog(folder)
+        self.watch = CollapseWatch()
+        self.done = 0  # iterations
+        self.seconds = 0.0  # of training alone: validation and saving are left out
+        self.unread: list[torch.Tensor] = []  # (loss, gradient norm) of steps, still on the device
+        self.unlogged: list[float] = []  # losses since the last row of losses.csv
+        self.best: dict[str, Any] = {"psnr_y_db": None, "iteration": 0, "weights": None}
+
+    def run(self) -> Trained:
+        """Train to the end of the recipe or to a collapse. Raises Stopped when asked to stop."""
+        self.resume()
+        keys = self.recipe.train
+        started = time.perf_counter()
+        for iteration in range(self.done, keys.iterations):
+            lr, hr = self.sampler.batch(iteration)
+            self.unread.append(self.learner.step(lr, hr, iteration))
+            self.done = iteration + 1
+            stop = self.hooks.stop()
+            if not (stop or self.due(READ_EVERY, keys.log_every, keys.validate_every, keys.save_every)):
+                continue
+            collapsed = self.read_losses()
+            self.seconds += time.perf_counter() - started
+            if collapsed:
+                return self.collapsed()
+            if self.due(keys.log_every):
+                self.write_row(iteration)
+            if self.due(keys.validate_every):
+                self.score()
+            if stop or self.due(keys.save_every):
+                self.save()
+            if stop:
+                raise Stopped(f"stopped after {self.done} iterations")
+            started = time.perf_counter()
+        return Trained(weights=plain_weights(self.learner.ema), iterations=self.done, seconds=self.seconds)
+
+    def due(self, *intervals: int) -> bool:
+        """Whether one of the intervals ends here; the last iteration ends them all."""
+        return self.done == self.recipe.train.iterations or any(self.done % interval == 0 for interval in intervals)
+
+    def read_losses(self) -> bool:
+        """Fetch the losses that are still on the device; True when they show a collapse."""
+        if not self.unread:
+            return False
+        values = torch.stack(self.unread).tolist()
+        first = self.done - len(values)
+        self.unread.clear()
+        self.unlogged += [loss for loss, _ in values]
+        return any(self.watch.observe(first + i, loss, norm) for i, (loss, norm) in enumerate(values))
+
+    def write_row(self, iteration: int) -> None:
+        """Add a line to losses.csv: the mean since the last one."""
+        mean = sum(self.unlogged) / len(self.unlogged)
+        self.unlogged.clear()
+        rate = self.recipe.learning_rate(iteration)
+        self.log.losses.append({"iteration": self.done, "loss": mean, "lr": rate, "seconds": round(self.seconds, 3)})
+        self.hooks.progress(self.done, mean, None)
+
+    def score(self) -> None:
+        """Score the averaged weights, and keep them if they are the best so far (for a collapse later on)."""
+        scores = self.hooks.validate(self.learner.ema)
+        for dataset, values in scores.items():
+            row = {"iteration": self.done, "dataset": dataset}
+            self.log.validation.append(row | {key: values[key] for key in ("psnr_y_db", "ssim_y")})
+        mean = sum(values["psnr_y_db"] for values in scores.values()) / len(scores)
+        if self.best["psnr_y_db"] is None or mean > self.best["psnr_y_db"]:
+            weights = plain_weights(self.learner.ema)
+            self.best = {"psnr_y_db": mean, "iteration": self.done, "weights": weights}
+        self.hooks.progress(self.done, self.log.losses[-1]["loss"] if self.log.losses else float("nan"), scores)
+
+    def collapsed(self) -> Trained:
+        """End here: the best validated weights from before are what remains."""
+        self.log.write()
+        collapse = {
+            "iteration": self.watch.iteration,
+            "reason": self.watch.reason,
+            "noticed": self.done,
+            "weights_from_iteration": self.best["iteration"] or None,
+        }
+        weights = self.best["weights"]
+        return Trained(weights=weights, iterations=self.done, seconds=self.seconds, collapse=collapse)
+
+    def save(self) -> None:
+        """Write the log and last.pt; both are whole at any moment."""
+        self.log.write()
+        state = {
+            "done": self.done,
+            "seconds": self.seconds,
+            "unlogged": self.unlogged,
+            "best": self.best,
+            "watch": self.watch.state_dict(),
+            "learner": self.learner.state_dict(),
+            "random": checkpoint.random_state(self.learner.device),
+        }
+        checkpoint.save(self.folder.checkpoint, state)
+
+    def resume(self) -> None:
+        """Go on from last.pt, if there is one. The sampler's position is the iteration itself."""
+        state = checkpoint.load(self.folder.checkpoint, self.learner.device)
+        if state is None:
+            return
+        self.done, self.seconds = state["done"], state["seconds"]
+        self.unlogged, self.best = state["unlogged"], state["best"]
+        self.watch.load_state_dict(state["watch"])
+        self.learner.load_state_dict(state["learner"])
+        checkpoint.restore_random_state(state["random"], self.learner.device)
+        self.log.restore(self.done)

@@ -1,0 +1,87 @@
+"""What a measurement was made on: hardware, library versions, and the commit of this suite."""
+
+import functools
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("safmn-bench", "torch", "fvcore", "numpy", "scikit-image", "pillow", "captum")
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """The hardware that `device` means, as plain values."""
+    described: dict[str, Any] = {
+        "device": device.type,
+        "name": processor_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+    }
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        described |= {
+            "gpu": properties.name,
+            "gpu_memory_gib": round(properties.total_memory / 2**30, 1),
+            "cuda": torch.version.cuda,
+            "driver": _driver(),
+        }
+    return described
+
+
+def hardware_name(device: torch.device) -> str:
+    """One line for tables: the GPU's name, or the processor's with the number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
+
+
+@functools.cache
+def processor_name() -> str:
+    """The processor's name as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that decide a number."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of this suite's source, with '-dirty' where files differ from it; 'unknown' outside a checkout."""
+    source = Path(__file__).resolve().parent
+    described = _output(["git", "-C", str(source), "rev-parse", "HEAD"])
+    if not described or _output(["git", "-C", str(source), "ls-files", Path(__file__).name]) == "":
+        return "unknown"
+    changed = _output(["git", "-C", str(source), "status", "--porcelain", "--untracked-files=no"])
+    return described + ("-dirty" if changed else "")
+
+
+def _driver() -> str:
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return (_output(query) or "unknown").splitlines()[0]
+
+
+def _output(command: list[str]) -> str:
+    """What a command prints, or nothing where it is not there or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
