@@ -51,9 +51,3 @@ def compare(table: int, name: str, scale: int, column: str, counted: float) -> s
         return None
     reason = table_notes(table).get((normalised(name), scale, column), "no reason known")
     return f"{column}: {reason}"
-
-
-def paper_label(name: str) -> str:
-    """The paper's own label of a variant of Table 3, else the name itself."""
-    row = table_rows(3).get((normalised(name), 4))
-    return row["paper_label"] if row and row["paper_label"] != "-" else name

@@ -1,0 +1,102 @@
+"""From the command line to plans: which candidates, scales and seeds, on what data, by which recipe."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from safmn_bench.ablations.benchmarks import Benchmark, embedded_validation, open_benchmark
+from safmn_bench.ablations.embedded import training_photographs
+from safmn_bench.ablations.packing import PackedSet, pack
+from safmn_bench.ablations.recipe import Recipe, load_recipe
+from safmn_bench.ablations.record import RunFolder
+from safmn_bench.ablations.running import Plan, choose_device
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of run.py."""
+    parser = argparse.ArgumentParser(
+        prog="run", description="Train, score and profile variants of SAFMN and its peers."
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--variant", metavar="NAME", help="one variant: a name of Tables 3 and 4, or a YAML file")
+    what.add_argument("--variants", nargs="+", metavar="NAME", help="several")
+    what.add_argument("--table", type=int, choices=(3, 4), help="all variants of a table of the paper")
+    what.add_argument("--model", nargs="+", metavar="NAME", help="networks of Table 1, such as carn")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="quick, paper, or a YAML file (default: quick on a CPU, paper on a GPU)"
+    )
+    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default: %(default)s")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N", help="default: 0")
+    parser.add_argument(
+        "--train-data", type=Path, nargs="+", metavar="DIR", help="folders of images (default: embedded photographs)"
+    )
+    parser.add_argument(
+        "--benchmarks", type=Path, nargs="+", metavar="DIR", help="folders to score on (default: embedded photographs)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/runs"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--set", dest="overrides", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="recipe keys to change, such as train.iterations=2000",
+    )  # fmt: skip
+    return parser
+
+
+def make_plans(args: argparse.Namespace) -> list[Plan]:
+    """All runs that the options ask for. Raises UserError for anything that cannot be done, before any work is."""
+    device = choose_device(args.device)
+    candidates = named_candidates(args)
+    recipe_name = args.recipe or ("paper" if device.type == "cuda" else "quick")
+    recipes = [recipe_of(candidate, recipe_name, args.overrides) for candidate in candidates]
+    for candidate in candidates:
+        with torch.random.fork_rng(devices=[]):
+            candidate.build(args.scale)  # refuses a scale that it does not have
+    if any(seed < 0 for seed in args.seeds):
+        raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
+    training_set = open_training_set(args.train_data, args.scale)
+    benchmarks = open_benchmarks(args.benchmarks, args.scale)
+    return [
+        Plan(
+            candidate=candidate,
+            scale=args.scale,
+            seed=seed,
+            recipe=recipe,
+            recipe_name=recipe_name,
+            training_set=training_set,
+            benchmarks=benchmarks,
+            device=device,
+            folder=RunFolder.of(args.out, candidate.name, args.scale, seed),
+        )
+        for candidate, recipe in zip(candidates, recipes, strict=True)
+        for seed in dict.fromkeys(args.seeds)
+    ]
+
+
+def named_candidates(args: argparse.Namespace) -> list[Candidate]:
+    """The candidates that --variant, --variants, --table or --model name, each once."""
+    if args.table:
+        return list(TABLE3 if args.table == 3 else TABLE4)
+    names = [args.variant] if args.variant else args.variants or args.model
+    found = {candidate.name: candidate for candidate in map(find_candidate, names)}
+    return list(found.values())
+
+
+def recipe_of(candidate: Candidate, name: str, overrides: Sequence[str]) -> Recipe:
+    """The effective recipe of one candidate."""
+    return load_recipe(name, candidate.recipe, overrides)
+
+
+def open_training_set(folders: Sequence[Path] | None, scale: int) -> PackedSet:
+    """The packed training set: of `folders`, or of the embedded photographs."""
+    return pack(folders or training_photographs(), scale=scale)
+
+
+def open_benchmarks(folders: Sequence[Path] | None, scale: int) -> list[Benchmark]:
+    """The benchmarks in `folders`, or the embedded validation photographs."""
+    if not folders:
+        return [embedded_validation(scale)]
+    return [open_benchmark(folder, scale) for folder in folders]

@@ -1,0 +1,25 @@
+"""Train, score and profile variants of SAFMN and its peers: name one, get its row.
+
+python ablations/run.py --variant w_o_MR
+python ablations/run.py --variants baseline my_variant.yaml --seeds 0 1 2 --set train.iterations=3000
+"""
+
+import sys
+
+try:
+    from safmn_bench.models.errors import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+from safmn_bench.ablations.planning import arguments, make_plans
+from safmn_bench.ablations.sweep import run_all
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Run what the options ask for, one after the other, and print the table."""
+    return run_all(make_plans(arguments().parse_args(argv)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
