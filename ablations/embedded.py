@@ -1,0 +1,41 @@
+"""Photographs that every installation has: those inside the scikit-image wheel, split once and for all.
+
+Two explicit lists without overlap. Both views of the motorcycle scene train; four colour photographs of different
+character (a portrait, an animal, a still life, a night launch) are kept for validation. Drawings, text, masks and test
+patterns of the same folder are not used. Licences: public domain or CC0/CC BY, see the wheel's data/README.txt.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from safmn_bench.models.errors import UserError
+
+NAME = "embedded"
+TRAINING = (
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "retina.jpg",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "camera.png",
+    "coins.png",
+    "moon.png",
+    "brick.png",
+    "grass.png",
+    "gravel.png",
+)
+VALIDATION = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+def embedded_paths(names: tuple[str, ...]) -> list[Path]:
+    """Where those files are installed; nothing is imported or downloaded. Raises UserError for a missing one."""
+    spec = importlib.util.find_spec("skimage")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    advice = "Install scikit-image 0.25 or newer from its wheel (`make setup`), or give folders of your own."
+    if not folders:
+        raise UserError(f"The embedded photographs need scikit-image, which is not installed. {advice}")
+    paths = [Path(folders[0]) / "data" / name for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"The embedded photograph {path.name} is not in {path.parent}. {advice}")
+    return paths
