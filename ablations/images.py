@@ -65,7 +65,7 @@ def image_size(path: Path) -> tuple[int, int]:
     with _opened(path) as file:
         _require_supported(file, path)
         width, height = file.size
-        turned = file.getexif().get(_ORIENTATION) in _QUARTER_TURNS
+        turned = _orientation(file) in _QUARTER_TURNS
     return (width, height) if turned else (height, width)
 
 
@@ -128,7 +128,7 @@ def _treatments(file: PIL.Image.Image) -> list[str]:
     raw = str(file.tile[0][3]) if file.tile else ""
     facts = {
         "16-bit: upper eight bits kept": ";16" in raw or file.mode.startswith("I;16"),
-        "turned upright by its EXIF orientation": file.getexif().get(_ORIENTATION, 1) != 1,
+        "turned upright by its EXIF orientation": _orientation(file) != 1,
         "transparency composited on white": file.has_transparency_data,
         "palette expanded to RGB": file.mode in ("P", "PA"),
         f"{file.mode} converted to RGB": file.mode in ("CMYK", "YCbCr"),
@@ -136,9 +136,16 @@ def _treatments(file: PIL.Image.Image) -> list[str]:
     return [words for words, holds in facts.items() if holds]
 
 
+def _orientation(file: PIL.Image.Image) -> int:
+    """EXIF orientation, 1 (upright) to 8; Pillow would decode a whole PNG to look for one, so it must be in the header."""
+    if file.format == "PNG" and not {"exif", "Raw profile type exif"} & file.info.keys():
+        return 1
+    return file.getexif().get(_ORIENTATION, 1)
+
+
 def _as_rgb(file: PIL.Image.Image) -> np.ndarray:
     """uint8 (H, W, 3), contiguous."""
-    image = PIL.ImageOps.exif_transpose(file)
+    image = PIL.ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
     if image.mode.startswith("I;16"):
         plane = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(plane[..., None], 3, axis=2)

@@ -17,23 +17,24 @@ WINDOW = 11
 SIGMA = 1.5
 PEAK = 255.0
 _C1, _C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-_LUMA = (65.481, 128.553, 24.966)  # of R, G, B in [0, 1]; they sum to 219
-_BLOCK = 64  # rows filtered at a time
+_LUMA = (65481, 128553, 24966)  # of R, G, B in [0, 1000]; they sum to 219,000
+_BLOCK = 24  # rows filtered at a time
 
 
 def luma_plane(rgb: torch.Tensor) -> torch.Tensor:
     """Y of a uint8 image (3, H, W): float64 (H, W) in [16, 235], not rounded."""
-    return 16.0 + _weighted(rgb) / 255.0
+    return 16.0 + _weighted(rgb) / 255_000
 
 
 def full_plane(rgb: torch.Tensor) -> torch.Tensor:
     """The grey plane of a uint8 image (3, H, W): float64 (H, W) in [0, 255]; of three equal planes, that plane."""
-    return _weighted(rgb) / 219.0
+    return _weighted(rgb) / 219_000
 
 
 def _weighted(rgb: torch.Tensor) -> torch.Tensor:
-    red, green, blue = rgb.to(torch.float64)
-    return red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
+    """65,481 R + 128,553 G + 24,966 B: float64 (H, W), summed exactly, in integers."""
+    red, green, blue = rgb.to(torch.int32)
+    return (red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]).to(torch.float64)
 
 
 def psnr_y_db(sr: torch.Tensor, hr: torch.Tensor, border_px: int) -> float:

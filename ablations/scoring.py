@@ -46,8 +46,8 @@ class Protocol:
         """The protocol in one paragraph, for under a table."""
         return (
             f"Protocol x{self.scale}: PSNR (dB) and SSIM of luma (BT.601, 16-235, not rounded) of uint8 images, "
-            f"{self.border_px} pixels cropped from each side, float64, mean over images; SSIM with an 11x11 Gaussian of "
-            f"sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, LR by MATLAB-style bicubic; "
+            f"{self.border_px} pixels cropped from each side, float64, mean over images; SSIM with an 11x11 Gaussian "
+            f"of sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, LR by MATLAB-style bicubic; "
             f"{GREY_CONVENTIONS[self.grey]}."
         )
 
@@ -136,7 +136,7 @@ def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling:
     sr = enlarge_in_tiles(network, lr, scale, tiling) if tiling else network(lr)
     if not torch.isfinite(sr).all():
         raise UserError(
-            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapsed training. "
+            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapse. "
             "Score other weights."
         )
     return to_uint8(sr[0].float() * 255.0)

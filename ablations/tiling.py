@@ -40,9 +40,9 @@ class Tiling:
     def text(self) -> str:
         """What was done, and where it may matter."""
         return (
-            f"in tiles of {self.core} LR pixels with an overlap of {self.overlap}: equal to the whole image for networks "
-            f"that reach at most {self.overlap} LR pixels (and, where they pool on a grid, for LR sides that are "
-            f"multiples of {GRID}); else slightly different"
+            f"in tiles of {self.core} LR pixels with an overlap of {self.overlap}: equal to the whole image for "
+            f"networks that reach at most {self.overlap} LR pixels (and, where they pool on a grid, for LR sides that "
+            f"are multiples of {GRID}); else slightly different"
         )
 
 
