@@ -137,7 +137,7 @@ def _treatments(file: PIL.Image.Image) -> list[str]:
 
 
 def _orientation(file: PIL.Image.Image) -> int:
-    """EXIF orientation, 1 (upright) to 8; Pillow would decode a whole PNG to look for one, so it must be in the header."""
+    """EXIF orientation, 1 (upright) to 8; of a PNG from its header alone, lest Pillow decode it all to look."""
     if file.format == "PNG" and not {"exif", "Raw profile type exif"} & file.info.keys():
         return 1
     return file.getexif().get(_ORIENTATION, 1)

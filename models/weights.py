@@ -109,19 +109,25 @@ def _without_numbers(key: str) -> str:
 
 
 def _load(path: Path) -> Any:
+    """What torch finds in the file, tensors and plain containers only."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}. Give the path of a weight file.") from error
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}. Give the path of a weight file.") from error
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is not loaded: it is no weight file, or it holds Python objects besides tensors (a whole pickled "
             "module), which could run code. Get the state dict from its author, saved as "
             "torch.save({'params': network.state_dict()}, path)."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).split("\n")[0][:200]
-        raise UserError(f"{path} is not a readable weight file ({reason}). Copy or download it again.") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path} is damaged, cut short, or no weight file (a TorchScript program is none). Allowed: what torch.save "
+            "writes of a state dict. Copy or download it again."
+        ) from error
 
 
 def _require_state(content: Any, path: Path) -> State:
