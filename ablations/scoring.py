@@ -107,7 +107,8 @@ def score(
     tiled: dict[str, Tiling] = {}
 
     def enlarge(pair: Pair) -> torch.Tensor:
-        tiling = tiling_for(network, *pair.lr.shape[1:], device, tile)
+        _, height, width = pair.lr.shape
+        tiling = tiling_for(network, height, width, device, tile)
         if tiling is not None:
             tiled[pair.name] = tiling
         return super_resolved(network, pair, device, tiling)
@@ -146,7 +147,7 @@ def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling:
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients, float32 products without TF32; the network's mode is put back afterwards."""
     training = network.training
-    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # pyright: ignore[reportAttributeAccessIssue]
     before = conv.fp32_precision, matmul.fp32_precision
     conv.fp32_precision = matmul.fp32_precision = "ieee"
     network.eval()

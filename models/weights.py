@@ -125,8 +125,8 @@ def _load(path: Path) -> Any:
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UserError(
-            f"{path} is damaged, cut short, or no weight file (a TorchScript program is none). Allowed: what torch.save "
-            "writes of a state dict. Copy or download it again."
+            f"{path} is damaged, cut short, or no weight file (a TorchScript program is none). Allowed: what "
+            "torch.save writes of a state dict. Copy or download it again."
         ) from error
 
 

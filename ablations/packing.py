@@ -1,0 +1,152 @@
+"""Training sets packed once: decoded pixels in two flat files that are mapped into memory.
+
+<cache>/packs/<sets>-x4-<content>/hr.bin      uint8, image after image, row by row, RGB interleaved
+                                  lr.bin      the same of LR
+                                  index.json  names and sizes, written last: with it, the pack is complete
+<cache>/seen/<files>.json                     which pack belongs to files of these paths, sizes and times
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from safmn_bench.ablations.pack_keys import VERSION, Progress, cache_folder, named_items, pack_folder
+from safmn_bench.ablations.pack_writer import Places, locked, places_of, write_pack
+from safmn_bench.ablations.training_sets import TrainingSet
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.files import write_json
+
+INDEX = "index.json"
+
+
+@dataclass(eq=False)
+class PackedSet:
+    """A pack: all pixels of one or more training sets at one scale."""
+
+    folder: Path
+    scale: int
+    names: list[str]
+    """<set>/<file> of each image."""
+    hr: np.ndarray
+    """uint8, flat: image after image, row by row, RGB interleaved; mapped, private to this process."""
+    lr: np.ndarray
+    hr_offset: np.ndarray
+    """int64: where each image begins in `hr`, in bytes."""
+    lr_offset: np.ndarray
+    lr_height: np.ndarray
+    """int64, pixels; HR is `scale` times as high and wide."""
+    lr_width: np.ndarray
+    digests: list[str]
+    """images.pixel_digest of each whole HR image."""
+    sets: list[dict[str, Any]]
+    """Name, number of images, origin of LR and note of each set."""
+    treatments: dict[str, str]
+    """Images that were not plain 8-bit RGB: name -> what was done."""
+
+    @classmethod
+    def open(cls, folder: Path) -> "PackedSet":
+        """Map a complete pack. Raises UserError where it is none, or its files are damaged."""
+        path = folder / INDEX
+        if not path.exists():
+            raise UserError(
+                f"{folder} is no complete pack: it has no {INDEX}. Run `prepare` again; it goes on from there."
+            )
+        index = json.loads(path.read_text(encoding="utf-8"))
+        places = Places(index["scale"], *(np.array(index[k], dtype=np.int64) for k in ("lr_height", "lr_width")))
+        return cls(
+            folder=folder,
+            scale=places.scale,
+            names=index["names"],
+            hr=_mapped(folder / "hr.bin", places.hr_bytes),
+            lr=_mapped(folder / "lr.bin", places.lr_bytes),
+            hr_offset=places.hr_offset,
+            lr_offset=places.lr_offset,
+            lr_height=places.lr_height,
+            lr_width=places.lr_width,
+            digests=index["digests"],
+            sets=index["sets"],
+            treatments=index["treatments"],
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def image(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """LR uint8 (3, h, w) and HR uint8 (3, scale h, scale w) of one image, copied out of the pack."""
+        height, width = int(self.lr_height[i]), int(self.lr_width[i])
+        lr = _cut(self.lr, int(self.lr_offset[i]), height, width)
+        return lr, _cut(self.hr, int(self.hr_offset[i]), height * self.scale, width * self.scale)
+
+    def describe(self) -> dict[str, Any]:
+        """For a run's configuration and record: the same for the same content, wherever it lies."""
+        content = self.folder.name.rsplit("-", 1)[-1]
+        return {"sets": self.sets, "images": len(self), "scale": self.scale, "content": content}
+
+
+def pack(
+    sets: Sequence[TrainingSet],
+    scale: int,
+    cache: Path | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda *_: None,
+    *,
+    verify: bool = False,
+) -> PackedSet:
+    """The pack of these sets: opened where it is there, finished where it was begun, else made.
+
+    `cache`: see pack_keys.cache_folder; `workers`: threads, None for one per core; `verify` reads and hashes all files
+    to see whether they changed. Raises UserError naming the first file that cannot be used.
+    """
+    folder = pack_folder(sets, scale, cache_folder(cache), progress, verify=verify)
+    if (folder / INDEX).exists():
+        return PackedSet.open(folder)
+    with locked(folder):
+        if not (folder / INDEX).exists():  # else another process has just finished it
+            _make(folder, sets, scale, workers, progress)
+    return PackedSet.open(folder)
+
+
+def find_pack(sets: Sequence[TrainingSet], scale: int, cache: Path | None = None) -> PackedSet | None:
+    """The complete pack of these sets if there is one, by a look at names, sizes and times."""
+    folder = pack_folder(sets, scale, cache_folder(cache), lambda *_: None)
+    return PackedSet.open(folder) if (folder / INDEX).exists() else None
+
+
+def _make(folder: Path, sets: Sequence[TrainingSet], scale: int, workers: int | None, progress: Progress) -> None:
+    named = list(named_items(sets))
+    places = places_of([item for _, item in named], scale)
+    facts = write_pack(folder, [item for _, item in named], places, workers, progress)
+    index = {
+        "version": VERSION,
+        "scale": scale,
+        "sets": [_described(one) for one in sets],
+        "treatments": {name: f["treatment"] for (name, _), f in zip(named, facts, strict=True) if f["treatment"]},
+        "names": [name for name, _ in named],
+        "lr_height": places.lr_height.tolist(),
+        "lr_width": places.lr_width.tolist(),
+        "digests": [f["digest"] for f in facts],
+    }
+    write_json(folder / INDEX, index)
+    (folder / "journal.jsonl").unlink()
+
+
+def _described(one: TrainingSet) -> dict[str, Any]:
+    lr = "given" if one.lr_given else "MATLAB-style bicubic of HR"
+    return {"name": one.name, "images": len(one.items), "lr": lr, "note": one.note}
+
+
+def _mapped(path: Path, size: int) -> np.ndarray:
+    """A flat uint8 view of a file; writes to it would stay in this process. Raises UserError for a wrong size."""
+    if not path.exists() or path.stat().st_size != size:
+        raise UserError(f"{path} is damaged: it should hold {size} bytes. Delete {path.parent} and pack again.")
+    return np.memmap(path, dtype=np.uint8, mode="c")
+
+
+def _cut(flat: np.ndarray, offset: int, height: int, width: int) -> torch.Tensor:
+    pixels = np.array(flat[offset : offset + 3 * height * width]).reshape(height, width, 3)
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
