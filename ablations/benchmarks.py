@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from safmn_bench.ablations.embedded import NAME, VALIDATION, embedded_paths
-from safmn_bench.ablations.images import image_size, list_images, read_image
+from safmn_bench.ablations.images import image_size, list_images, pixel_digest, read_image
 from safmn_bench.ablations.layouts import ImageFiles, lr_folder, paired_files, require_sizes_match, subfolders
 from safmn_bench.ablations.metrics import WINDOW
 from safmn_bench.models.errors import UserError
@@ -39,6 +39,8 @@ class Pair:
     """uint8 (3, scale h, scale w)."""
     grey: bool
     """Whether the HR file is greyscale."""
+    digest: str
+    """images.pixel_digest of the whole HR image."""
 
 
 @dataclass
@@ -112,7 +114,7 @@ def read_pair(item: ImageFiles, scale: int) -> Pair:
     lr_height, lr_width = (side // scale for side in image.rgb.shape[1:])
     hr = image.rgb[:, : lr_height * scale, : lr_width * scale].contiguous()
     lr = read_image(item.lr).rgb if item.lr else lr_from_hr(hr, scale)
-    return Pair(item.name, lr, hr, image.grey)
+    return Pair(item.name, lr, hr, image.grey, pixel_digest(image.rgb))
 
 
 def smallest_side(scale: int) -> int:

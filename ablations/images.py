@@ -133,7 +133,8 @@ def _require_supported(file: PIL.Image.Image, path: Path) -> None:
 
 def _treatments(file: PIL.Image.Image) -> list[str]:
     """What `_as_rgb` is going to do, in words."""
-    raw = str(file.tile[0][3]) if file.tile else ""
+    tile = getattr(file, "tile", [])  # how Pillow is going to decode; its last part names the raw pixels
+    raw = str(tile[0][3]) if tile else ""
     facts = {
         "16-bit: upper eight bits kept": ";16" in raw or file.mode.startswith("I;16"),
         "turned upright by its EXIF orientation": _orientation(file) != 1,

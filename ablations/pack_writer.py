@@ -160,7 +160,7 @@ def _data_files(folder: Path, places: Places) -> Iterator[tuple[int, int]]:
 
 
 def _write_all(file: int, array: np.ndarray, offset: int) -> None:
-    view = memoryview(array).cast("B")
+    view = array.reshape(-1).data
     try:
         while view:
             written = os.pwrite(file, view, offset)

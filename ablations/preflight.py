@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from safmn_bench.ablations.benchmarks import Benchmark
-from safmn_bench.ablations.images import pixel_digest, read_image
 from safmn_bench.ablations.pack_keys import Progress, named_items
 from safmn_bench.ablations.pack_writer import places_of
 from safmn_bench.ablations.packing import PackedSet, find_pack, pack
@@ -62,14 +61,15 @@ def require_room(names: Sequence[str], lr_height: np.ndarray, lr_width: np.ndarr
 
 
 def benchmark_digests(benchmarks: Sequence[Benchmark], progress: Progress = lambda *_: None) -> dict[str, str]:
-    """Digest of each whole HR image -> <benchmark>/<file>. Raises UserError for a file that cannot be read."""
-    items = [(benchmark, item) for benchmark in benchmarks for item in benchmark.items]
-    digests = {}
-    for done, (benchmark, item) in enumerate(items, start=1):
-        digests[pixel_digest(read_image(item.hr).rgb)] = f"{benchmark.name}/{item.hr.name}"
-        if item.lr is not None:
-            read_image(item.lr)
-        progress("checking benchmarks", done, len(items))
+    """Digest of each whole HR image -> <benchmark>/<image>; reads them all, into their caches. Raises UserError for a file that cannot be read."""
+    total = sum(len(benchmark.items) for benchmark in benchmarks)
+    digests: dict[str, str] = {}
+    done = 0
+    for benchmark in benchmarks:
+        for pair in benchmark.pairs():
+            digests[pair.digest] = f"{benchmark.name}/{pair.name}"
+            done += 1
+            progress("checking benchmarks", done, total)
     return digests
 
 

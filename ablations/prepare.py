@@ -1,0 +1,24 @@
+"""Check training sets and pack them once, so that training starts at once and never waits for decoding.
+
+python ablations/prepare.py --train-data DIV2K Flickr2K --scale 2 3 4
+"""
+
+import sys
+
+try:
+    from safmn_bench.models.errors import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+from safmn_bench.ablations.preparation import arguments, prepare
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Check and pack what the options ask for."""
+    prepare(arguments().parse_args(argv))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
