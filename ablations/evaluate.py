@@ -1,6 +1,6 @@
 """Score weights, or plain bicubic, on benchmarks: PSNR and SSIM on luma, as the literature reports them.
 
-python ablations/evaluate.py --model safmn --scale 2 --weights safmn_x2.pth --benchmarks Set5 Set14 B100 --csv scores.csv
+python ablations/evaluate.py --model safmn --scale 2 --weights safmn_x2.pth --benchmarks Set5 B100 --csv scores.csv
 python ablations/evaluate.py --model bicubic --scale 4 --benchmarks Set14 --grey plane
 """
 

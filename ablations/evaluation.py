@@ -49,7 +49,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
         "--tile", type=int, metavar="PX",
-        help="score larger images in tiles of PX LR pixels, a multiple of 8 (default: only what does not fit in memory)",
+        help="score larger images in tiles of PX LR pixels, a multiple of 8 (default: only what memory does not hold)",
     )  # fmt: skip
     return parser
 

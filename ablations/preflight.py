@@ -61,7 +61,10 @@ def require_room(names: Sequence[str], lr_height: np.ndarray, lr_width: np.ndarr
 
 
 def benchmark_digests(benchmarks: Sequence[Benchmark], progress: Progress = lambda *_: None) -> dict[str, str]:
-    """Digest of each whole HR image -> <benchmark>/<image>; reads them all, into their caches. Raises UserError for a file that cannot be read."""
+    """Digest of each whole HR image -> <benchmark>/<image>; all are read, into their benchmarks' caches.
+
+    Raises UserError for a file that cannot be read.
+    """
     total = sum(len(benchmark.items) for benchmark in benchmarks)
     digests: dict[str, str] = {}
     done = 0

@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from safmn_bench.ablations.benchmarks import open_benchmarks
 from safmn_bench.ablations.pack_keys import Progress as Report
@@ -48,7 +48,7 @@ def prepare(args: argparse.Namespace) -> None:
     if args.workers is not None and args.workers < 1:
         raise UserError(f"--workers {args.workers} is not a whole number of at least 1.")
     for scale in dict.fromkeys(args.scale):
-        started = time.perf_counter()
+        started, stages = time.perf_counter(), set[str]()
         with progress() as bar:
             packed = prepare_training(
                 open_training_sets(args.train_data, scale),
@@ -57,30 +57,32 @@ def prepare(args: argparse.Namespace) -> None:
                 patch=args.patch,
                 cache=args.cache,
                 workers=args.workers,
-                progress=shown_in(bar),
+                progress=shown_in(bar, stages),
                 verify=args.verify,
             )
-        show(packed, time.perf_counter() - started)
+        show(packed, time.perf_counter() - started, fresh="packing" in stages)
 
 
-def shown_in(bar: Progress) -> Report:
-    """A report of progress that keeps one line of `bar` for each stage."""
-    tasks = {}
+def shown_in(bar: Progress, stages: set[str]) -> Report:
+    """A report of progress that keeps one line of `bar` for each stage, and adds its name to `stages`."""
+    tasks: dict[str, TaskID] = {}
 
     def report(stage: str, done: int, total: int) -> None:
         if stage not in tasks:
             tasks[stage] = bar.add_task(stage, total=total)
+        stages.add(stage)
         bar.update(tasks[stage], completed=done)
 
     return report
 
 
-def show(packed: PackedSet, seconds: float) -> None:
-    """Print what is in the pack."""
-    rows = [[s["name"], str(s["images"]), s["lr"], s["note"]] for s in packed.sets]
+def show(packed: PackedSet, seconds: float, *, fresh: bool) -> None:
+    """Print what is in the pack; `fresh`: whether it was packed just now."""
+    rows = [[s["name"], s["lr"], s["note"], str(s["images"])] for s in packed.sets]
     size = (packed.hr.nbytes + packed.lr.nbytes) / 1e6
+    pace = f"packed in {seconds:.1f} s, {len(packed) / seconds:.0f} images/s" if fresh else "packed before"
     notes = [
-        f"{len(packed)} images, {size:.0f} MB, in {packed.folder}; {seconds:.1f} s, {len(packed) / seconds:.0f} images/s.",
+        f"{len(packed)} images, {size:.0f} MB, {pace}, in {packed.folder}.",
         *(f"{name}: {treatment}." for name, treatment in packed.treatments.items()),
     ]
-    print_table(f"Packed for x{packed.scale}", ["set", "images", "LR", "note"], rows, notes)
+    print_table(f"Packed for x{packed.scale}", ["set", "LR", "note", "images"], rows, notes, text_columns=3)
