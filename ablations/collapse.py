@@ -29,7 +29,7 @@ class CollapseWatch:
             return True
         if not math.isfinite(loss) or not math.isfinite(gradient_norm):
             what = "loss" if not math.isfinite(loss) else "gradient"
-            return self._collapsed(iteration, f"{what} not finite")
+            return self.collapse(iteration, f"{what} not finite")
         ceiling = FACTOR * sorted(self.good)[len(self.good) // 2] if len(self.good) >= FEWEST else math.inf
         if loss <= ceiling:
             self.good.append(loss)
@@ -39,10 +39,11 @@ class CollapseWatch:
             self.first_outside = iteration
         if iteration - self.first_outside + 1 >= PATIENCE:
             reason = f"loss above {FACTOR:g} x its median ({ceiling / FACTOR:.4g}) for {PATIENCE} iterations"
-            return self._collapsed(self.first_outside, reason)
+            return self.collapse(self.first_outside, reason)
         return False
 
-    def _collapsed(self, iteration: int, reason: str) -> bool:
+    def collapse(self, iteration: int, reason: str) -> bool:
+        """Declare training collapsed at `iteration`; returns True."""
         self.iteration, self.reason = iteration, reason
         return True
 

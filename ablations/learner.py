@@ -23,8 +23,8 @@ class Learner:
         self.recipe, self.device = recipe, device
         self.network = (optimise(network) if recipe.compute.fast else network).to(device).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.weights = [p for p in self.network.parameters() if p.requires_grad]
-        self.averages = [
+        self.weights: list[torch.Tensor] = [p for p in self.network.parameters() if p.requires_grad]
+        self.averages: list[torch.Tensor] = [
             a for a, p in zip(self.ema.parameters(), self.network.parameters(), strict=True) if p.requires_grad
         ]
         keys = recipe.optimizer
@@ -77,5 +77,8 @@ class Learner:
 
 
 def plain_weights(network: nn.Module) -> dict[str, torch.Tensor]:
-    """A network's state as the published files hold it: contiguous CPU tensors."""
-    return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    """A copy of a network's state as the published files hold it: contiguous CPU tensors."""
+    return {
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in network.state_dict().items()
+    }

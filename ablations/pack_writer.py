@@ -33,6 +33,10 @@ _WORKER_BYTES_PER_PIXEL = 40  # of HR: decoded, cropped, interleaved, and one ch
 _WORKERS_BYTES = 2**30  # memory that all workers together may take
 
 
+class NoRoom(UserError):
+    """A pack that cannot be written, through no fault of its images: what is done stays done."""
+
+
 @dataclass(frozen=True)
 class Places:
     """Where each image goes: int64 arrays over images, offsets in bytes."""
@@ -79,7 +83,7 @@ def write_pack(
 ) -> list[dict[str, Any]]:
     """Write hr.bin and lr.bin; returns what the journal holds of each image, in order (`digest`, `treatment`).
 
-    Raises UserError naming the first image, in order, that cannot be packed; what was packed before stays done.
+    Raises UserError naming the first image, in order, that cannot be packed, or NoRoom.
     """
     with _data_files(folder, places) as (hr_file, lr_file), _Journal(folder, (hr_file, lr_file)) as journal:
         todo = [i for i in range(len(items)) if i not in journal.done]
@@ -144,7 +148,7 @@ def _data_files(folder: Path, places: Places) -> Iterator[tuple[int, int]]:
     there = sum(path.stat().st_blocks * 512 for path in paths if path.exists())
     needed, free = sum(paths.values()) - there, shutil.disk_usage(folder).free
     if needed > free:
-        raise UserError(
+        raise NoRoom(
             f"The pack needs {needed / 1e9:.2f} GB more in {folder}, and {free / 1e9:.2f} GB are free. Choose a larger "
             "disk with --cache, or delete packs that are not needed."
         )
@@ -166,7 +170,7 @@ def _write_all(file: int, array: np.ndarray, offset: int) -> None:
             written = os.pwrite(file, view, offset)
             view, offset = view[written:], offset + written
     except OSError as error:
-        raise UserError(
+        raise NoRoom(
             f"Cannot write the pack: {error.strerror}. Make room or choose another disk with --cache, and start the "
             "same command again: it goes on where it was."
         ) from error
@@ -183,13 +187,14 @@ class _Journal:
         self.flushed = time.monotonic()
 
     def __enter__(self) -> "_Journal":
-        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]  # a line cut short by a kill does not count
+        self.handle = self.path.open("a+b")
+        self.handle.seek(0)
+        content = self.handle.read()
+        whole = content[: content.rfind(b"\n") + 1]
         for line in whole.splitlines():
             facts = json.loads(line)
             self.done[facts.pop("image")] = facts
-        self.handle = self.path.open("w", encoding="utf-8")
-        self.handle.write(whole)
+        self.handle.truncate(len(whole))  # a line cut short by a kill does not count
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -207,7 +212,7 @@ class _Journal:
         """Pixels to the disk first, then the lines that vouch for them."""
         for file in self.data_files:
             os.fsync(file)
-        self.handle.write("".join(self.waiting))
+        self.handle.write("".join(self.waiting).encode())
         self.handle.flush()
         os.fsync(self.handle.fileno())
         self.waiting.clear()

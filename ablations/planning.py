@@ -6,12 +6,13 @@ from pathlib import Path
 
 import torch
 
-from safmn_bench.ablations.benchmarks import Benchmark, embedded_validation, open_benchmark
-from safmn_bench.ablations.embedded import training_photographs
+from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
+from safmn_bench.ablations.devices import choose_device
+from safmn_bench.ablations.embedded import TRAINING, embedded_paths
 from safmn_bench.ablations.packing import PackedSet, pack
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
-from safmn_bench.ablations.running import Plan, choose_device
+from safmn_bench.ablations.running import Plan
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
 
@@ -58,7 +59,7 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
     training_set = open_training_set(args.train_data, args.scale)
-    benchmarks = open_benchmarks(args.benchmarks, args.scale)
+    benchmarks = open_benchmarks(args.benchmarks, args.scale) if args.benchmarks else [embedded_validation(args.scale)]
     return [
         Plan(
             candidate=candidate,
@@ -92,11 +93,4 @@ def recipe_of(candidate: Candidate, name: str, overrides: Sequence[str]) -> Reci
 
 def open_training_set(folders: Sequence[Path] | None, scale: int) -> PackedSet:
     """The packed training set: of `folders`, or of the embedded photographs."""
-    return pack(folders or training_photographs(), scale=scale)
-
-
-def open_benchmarks(folders: Sequence[Path] | None, scale: int) -> list[Benchmark]:
-    """The benchmarks in `folders`, or the embedded validation photographs."""
-    if not folders:
-        return [embedded_validation(scale)]
-    return [open_benchmark(folder, scale) for folder in folders]
+    return pack(folders or embedded_paths(TRAINING), scale=scale)

@@ -1,7 +1,6 @@
 """One run, whole: prepare, train, score, and write the record."""
 
 import datetime
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from safmn_bench.ablations.sampling import PatchSampler
 from safmn_bench.ablations.scoring import Protocol, score, score_bicubic
 from safmn_bench.ablations.training import Hooks, Scores, Trained, Training
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import Candidate
+from safmn_bench.models.variants import Candidate, flattened, read_mapping
 from safmn_bench.profiling.counting import complexity
 from safmn_bench.profiling.files import write_text
 from safmn_bench.profiling.machine import commit, machine, versions
@@ -80,13 +79,13 @@ def claim(plan: Plan) -> None:
     if not path.exists():
         write_text(path, text)
         return
-    before = path.read_text(encoding="utf-8")
-    if before != text:
-        lines = difflib.ndiff(before.splitlines(), text.splitlines())
-        changed = "; ".join(line.strip() for line in lines if line[0] in "+-")
+    before, asked = flattened(read_mapping(path)), flattened(plan.config())
+    different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
+    if different:
+        changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
         raise UserError(
-            f"{plan.folder.path} holds a run of another configuration (- there, + asked for: {changed}). "
-            "Choose another --out, or delete that folder."
+            f"{plan.folder.path} holds a run of another configuration ({changes}). Choose another --out, or delete "
+            "that folder."
         )
 
 
@@ -145,19 +144,3 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Pr
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         collapse=trained.collapse,
     )
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<n>`. Raises UserError for one that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise UserError(f"No device {name!r}. Allowed: auto, cpu, cuda, or cuda:<number>.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise UserError(f"Device {name!r} is not there: {found} CUDA devices are visible. Choose --device cpu or auto.")
-    return device

@@ -19,6 +19,11 @@ from safmn_bench.ablations.tiling import Tiling, enlarge_in_tiles, tiling_for
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.resize import bicubic_uint8, to_uint8
 
+
+class NotFinite(UserError):
+    """A network's output holds NaN or infinity: its weights are broken."""
+
+
 GREY_CONVENTIONS = {
     "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
     "plane": "greyscale files scored on their plane, 0-255 (as published bicubic rows)",
@@ -136,8 +141,13 @@ def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling:
     scale = pair.hr.shape[-1] // pair.lr.shape[-1]
     sr = enlarge_in_tiles(network, lr, scale, tiling) if tiling else network(lr)
     if not torch.isfinite(sr).all():
+<<<<<<< HEAD
         raise UserError(
             f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapse. "
+=======
+        raise NotFinite(
+            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapsed training. "
+>>>>>>> main
             "Score other weights."
         )
     return to_uint8(sr[0].float() * 255.0)

@@ -14,6 +14,7 @@ from safmn_bench.ablations.learner import Learner, plain_weights
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.record import RunFolder, RunLog
 from safmn_bench.ablations.sampling import PatchSampler
+from safmn_bench.ablations.scoring import NotFinite
 
 READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
 
@@ -80,8 +81,8 @@ class Training:
                 return self.collapsed()
             if self.due(keys.log_every):
                 self.write_row(iteration)
-            if self.due(keys.validate_every):
-                self.score()
+            if self.due(keys.validate_every) and not self.score():
+                return self.collapsed()
             if stop or self.due(keys.save_every):
                 self.save()
             if stop:
@@ -111,9 +112,16 @@ class Training:
         self.log.losses.append({"iteration": self.done, "loss": mean, "lr": rate, "seconds": round(self.seconds, 3)})
         self.hooks.progress(self.done, mean, None)
 
-    def score(self) -> None:
-        """Score the averaged weights, and keep them if they are the best so far (for a collapse later on)."""
-        scores = self.hooks.validate(self.learner.ema)
+    def score(self) -> bool:
+        """Score the averaged weights, and keep them if they are the best so far (for a collapse later on).
+
+        False when their output is not finite, which is a collapse.
+        """
+        try:
+            scores = self.hooks.validate(self.learner.ema)
+        except NotFinite:
+            self.watch.collapse(self.done - 1, "validation output not finite")
+            return False
         for dataset, values in scores.items():
             row = {"iteration": self.done, "dataset": dataset}
             self.log.validation.append(row | {key: values[key] for key in ("psnr_y_db", "ssim_y")})
@@ -122,6 +130,7 @@ class Training:
             weights = plain_weights(self.learner.ema)
             self.best = {"psnr_y_db": mean, "iteration": self.done, "weights": weights}
         self.hooks.progress(self.done, self.log.losses[-1]["loss"] if self.log.losses else float("nan"), scores)
+        return True
 
     def collapsed(self) -> Trained:
         """End here: the best validated weights from before are what remains."""

@@ -87,9 +87,8 @@ def test_safm_is_equations_1_to_3_written_out():
         rows, columns = (torch.arange(n) * s // n for n, s in zip((17, 22), size, strict=True))
         levels.append(filtered[:, :, rows][:, :, :, columns])  # nearest neighbour
     joined = torch.cat(levels, dim=1)
-    attention = F.gelu(
-        torch.einsum("oi,bihw->bohw", safm.aggr.weight[:, :, 0, 0], joined) + safm.aggr.bias[:, None, None]
-    )  # type: ignore[index]
+    weight, bias = safm.aggr.parameters()
+    attention = F.gelu(torch.einsum("oi,bihw->bohw", weight[:, :, 0, 0], joined) + bias[:, None, None])
     torch.testing.assert_close(safm(x), attention * x)
 
 

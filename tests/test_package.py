@@ -1,0 +1,75 @@
+"""The wheel: every module and every data file, nothing outside safmn_bench/, and it runs outside the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CODE = ("models", "profiling", "ablations", "analysis")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that no build folder is left in the repository."""
+    source = tmp_path_factory.mktemp("source")
+    for name in (*CODE, "results/paper"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(source / "dist"), str(source)]
+    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    (built,) = (source / "dist").glob("*.whl")
+    return built
+
+
+def test_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    wanted = {
+        f"safmn_bench/{path.relative_to(ROOT)}"
+        for folder in CODE
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".yaml", ".html", ".css", ".js", ".tex", ".j2")
+    }
+    wanted |= {f"safmn_bench/paper/{path.name}" for path in (ROOT / "results" / "paper").glob("*.csv")}
+    assert held == wanted
+
+
+def test_installed_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path):
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = (
+        "import sys, safmn_bench.ablations.cli as cli; assert cli.__file__.startswith(sys.argv[1]), cli.__file__; "
+        "raise SystemExit(cli.main(sys.argv[2:]))"
+    )
+    call = ["run", "--variant", "w_o_FM", "--device", "cpu", "--set", "train.iterations=5"]
+    environment = {**os.environ, "PYTHONPATH": str(site), "SAFMN_BENCH_CACHE": str(tmp_path / "cache")}
+    work = tmp_path / "elsewhere"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(site), *call], cwd=work, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "w_o_FM seed 0" in done.stdout
+    assert (work / "results" / "runs" / "w_o_FM" / "x4" / "seed0" / "record.json").is_file()
+
+
+def test_imports_run_one_way():
+    """No folder imports one to its right: models <- profiling <- ablations <- analysis."""
+    for position, folder in enumerate(CODE):
+        later = CODE[position + 1 :]
+        for path in (ROOT / folder).glob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert not [name for name in later if f"safmn_bench.{name}" in text], path
+
+
+def test_no_script_folder_shadows_a_standard_module():
+    files = {path.stem for folder in CODE for path in (ROOT / folder).glob("*.py")}
+    assert not files & set(sys.stdlib_module_names)
