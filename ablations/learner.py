@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from safmn_bench.ablations.losses import l1_fft_loss
+from safmn_bench.ablations.processes import Group
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.models.fast import optimise
 
@@ -19,9 +20,9 @@ class Learner:
     norms stay on the device, so that a step never waits for it.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.device = recipe, device
-        self.network = (optimise(network) if recipe.compute.fast else network).to(device).train()
+    def __init__(self, network: nn.Module, recipe: Recipe, group: Group) -> None:
+        self.recipe, self.group, self.device = recipe, group, group.device
+        self.network = (optimise(network) if recipe.compute.fast else network).to(self.device).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.weights: list[torch.Tensor] = [p for p in self.network.parameters() if p.requires_grad]
         self.averages: list[torch.Tensor] = [
@@ -30,8 +31,11 @@ class Learner:
         keys = recipe.optimizer
         self.move_average = get_ema_multi_avg_fn(recipe.ema.decay)
         self.optimizer = torch.optim.Adam(self.weights, lr=keys.lr, betas=keys.betas, fused=True)
-        self.forward = torch.compile(self.network) if recipe.compute.compile else self.network
-        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
+        shared = group.shared(self.network)
+        self.forward = torch.compile(shared) if recipe.compute.compile else shared
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
+        if self.device.type == "cuda":
+            set_float32_precision("tf32" if recipe.compute.precision == "tf32" else "ieee")
 
     def step(self, lr: torch.Tensor, hr: torch.Tensor, iteration: int) -> torch.Tensor:
         """One step on LR (B, 3, h, w) and HR (B, 3, scale h, scale w); returns (loss, gradient norm), on the device."""
@@ -74,6 +78,12 @@ class Learner:
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def set_float32_precision(precision: str) -> None:
+    """How the GPU multiplies float32, in this process: "ieee" (torch's default is TF32 for convolutions) or "tf32"."""
+    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def plain_weights(network: nn.Module) -> dict[str, torch.Tensor]:

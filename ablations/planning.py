@@ -8,13 +8,16 @@ import torch
 
 from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.devices import choose_device
+from safmn_bench.ablations.placement import choose_placement
 from safmn_bench.ablations.preflight import prepare_training
+from safmn_bench.ablations.preparation import shown_in
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.running import Plan
-from safmn_bench.models.errors import UserError
 from safmn_bench.ablations.training_sets import open_training_sets
+from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
+from safmn_bench.profiling.display import progress
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -61,7 +64,9 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
     benchmarks = open_benchmarks(args.benchmarks, args.scale) if args.benchmarks else [embedded_validation(args.scale)]
     patch = max(recipe.train.patch for recipe in recipes)
     sets = open_training_sets(args.train_data or [], args.scale)
-    training_set = prepare_training(sets, benchmarks, scale=args.scale, patch=patch)
+    with progress() as bar:
+        training_set = prepare_training(sets, benchmarks, scale=args.scale, patch=patch, progress=shown_in(bar, set()))
+    placement = choose_placement(training_set.hr.nbytes + training_set.lr.nbytes, device)
     return [
         Plan(
             candidate=candidate,
@@ -72,6 +77,7 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
             training_set=training_set,
             benchmarks=benchmarks,
             device=device,
+            placement=placement,
             folder=RunFolder.of(args.out, candidate.name, args.scale, seed),
         )
         for candidate, recipe in zip(candidates, recipes, strict=True)
@@ -91,4 +97,3 @@ def named_candidates(args: argparse.Namespace) -> list[Candidate]:
 def recipe_of(candidate: Candidate, name: str, overrides: Sequence[str]) -> Recipe:
     """The effective recipe of one candidate."""
     return load_recipe(name, candidate.recipe, overrides)
-

@@ -13,9 +13,10 @@ from safmn_bench.ablations import checkpoint
 from safmn_bench.ablations.benchmarks import Benchmark
 from safmn_bench.ablations.learner import Learner
 from safmn_bench.ablations.packing import PackedSet
+from safmn_bench.ablations.placement import Placement, open_batches
+from safmn_bench.ablations.processes import Group
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.record import Record, RunFolder, read_record
-from safmn_bench.ablations.sampling import PatchSampler
 from safmn_bench.ablations.scoring import Protocol, score, score_bicubic
 from safmn_bench.ablations.training import Hooks, Scores, Trained, Training
 from safmn_bench.models.errors import UserError
@@ -37,6 +38,7 @@ class Plan:
     training_set: PackedSet
     benchmarks: Sequence[Benchmark]
     device: torch.device
+    placement: Placement
     folder: RunFolder
 
     def config(self) -> dict[str, Any]:
@@ -53,16 +55,24 @@ class Plan:
         }
 
 
-def run(plan: Plan, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]) -> Record:
+def run(
+    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> Record | None:
     """Train, score and record one plan; a finished one is read back, a begun one continues.
 
-    Raises UserError when the folder holds another configuration, and training.Stopped when asked to stop.
+    Process 0 returns the record, the others None. Raises UserError when the folder holds another configuration, and
+    training.Stopped when asked to stop.
     """
-    claim(plan)
-    if (finished := read_record(plan.folder)) is not None:
+    if group.main:
+        claim(plan)
+    finished = read_record(plan.folder)
+    group.wait()  # every process has looked before process 0 can have written
+    if finished is not None:
         return finished
     protocol = Protocol(scale=plan.scale)
-    trained = train(plan, protocol, progress, stop)
+    trained = train(plan, group, protocol, progress, stop)
+    if not group.main:
+        return None
     scores: dict[str, Any] = {}
     if trained.weights is not None:
         checkpoint.save(plan.folder.weights, {"params": trained.weights})
@@ -90,21 +100,28 @@ def claim(plan: Plan) -> None:
 
 
 def train(
-    plan: Plan, protocol: Protocol, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+    plan: Plan,
+    group: Group,
+    protocol: Protocol,
+    progress: Callable[[int, float, Scores | None], None],
+    stop: Callable[[], bool],
 ) -> Trained:
     """Train from the plan's seed, or from its checkpoint."""
+    images, device = plan.training_set, group.device
     torch.manual_seed(plan.seed)
-    learner = Learner(plan.candidate.build(plan.scale), plan.recipe, plan.device)
-    sampler = PatchSampler(plan.training_set, plan.recipe.train, seed=plan.seed, device=plan.device)
+    learner = Learner(plan.candidate.build(plan.scale), plan.recipe, group)
+    batches = open_batches(
+        images, plan.recipe.train, plan.placement, seed=plan.seed, device=device, rank=group.rank, world=group.world
+    )
 
     def validate(network: nn.Module) -> Scores:
         """Scores on the first benchmark: the others are scored once, at the end."""
         first = plan.benchmarks[0]
-        mean = score(network, first, protocol, plan.device)
+        mean = score(network, first, protocol, device)
         return {first.name: {"psnr_y_db": mean.psnr_y_db, "ssim_y": mean.ssim_y}}
 
     hooks = Hooks(validate=validate, progress=progress, stop=stop)
-    return Training(learner, sampler, plan.recipe, plan.folder, hooks).run()
+    return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
 
 
 def scores_of(plan: Plan, weights: dict[str, torch.Tensor], protocol: Protocol) -> dict[str, Any]:
@@ -137,7 +154,7 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Pr
         train_seconds=round(trained.seconds, 3),
         images_per_second=round(samples / trained.seconds, 3),
         protocol=protocol.text,
-        data=plan.config()["data"],
+        data={**plan.config()["data"], "placement": plan.placement.reason},
         machine=machine(plan.device),
         versions=versions(),
         commit=commit(),

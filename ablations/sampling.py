@@ -6,6 +6,7 @@ What is notable about it:
 - images stay uint8; a batch is one gather of whole pixels, with flips and rotations folded into the indices.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +31,18 @@ class PackedImages(Protocol):
     lr_width: np.ndarray
 
 
+Pixels = tuple[torch.Tensor, torch.Tensor]
+"""LR and HR, uint8 (B, size, size, 3)."""
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""LR and HR, float32 (B, 3, size, size) in [0, 1], channels-last."""
+
 _ORDER, _CROPS = 0, 1  # streams of random numbers
+
+
+def as_batch(pixels: Pixels) -> Batch:
+    """What a network takes, of uint8 pixels, on the device that they are on."""
+    lr, hr = (part.permute(0, 3, 1, 2).float() / 255.0 for part in pixels)
+    return lr, hr
 
 
 def _generator(seed: int, stream: int, position: int) -> np.random.Generator:
@@ -76,20 +88,29 @@ class PatchSampler:
         orientation = (uniform[:, 3] * 8).astype(np.int64) if keys.augment else np.zeros_like(top)
         return np.stack([image, top, left, orientation], axis=1)[self.share]
 
-    def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """LR and HR of one iteration."""
+    def pixels(self, iteration: int) -> Pixels:
+        """LR and HR of one iteration as uint8 (B, size, size, 3)."""
         image, top, left, orientation = self.draw(iteration).T
         images, scale = self.images, self.images.scale
         lr_start = images.lr_offset[image] // 3 + top * images.lr_width[image] + left
         hr_width = images.lr_width[image] * scale
         hr_start = images.hr_offset[image] // 3 + top * scale * hr_width + left * scale
-        columns = np.stack([lr_start, images.lr_width[image], hr_start, hr_width, orientation], axis=1)
+        columns = np.stack([lr_start, images.lr_width[image], hr_start, hr_width, orientation])
         described = torch.from_numpy(columns)
         if self.device.type == "cuda":
             described = described.pin_memory().to(self.device, non_blocking=True)
-        lr = _gather(self.lr_pixels, described[:, 0], described[:, 1], described[:, 4], self.lr_steps)
-        hr = _gather(self.hr_pixels, described[:, 2], described[:, 3], described[:, 4], self.hr_steps)
-        return lr, hr
+        lr_start, lr_width, hr_start, hr_width, orientation = described
+        lr = _gather(self.lr_pixels, lr_start, lr_width, orientation, self.lr_steps)
+        return lr, _gather(self.hr_pixels, hr_start, hr_width, orientation, self.hr_steps)
+
+    def batch(self, iteration: int) -> Batch:
+        """LR and HR of one iteration, ready for the network."""
+        return as_batch(self.pixels(iteration))
+
+    def take(self, first: int, end: int) -> Iterator[Batch]:
+        """The batches of iterations `first` to `end`."""
+        for iteration in range(first, end):
+            yield self.batch(iteration)
 
     def _image_at(self, position: int) -> int:
         """The image of the position-th sample of the run: every image once per epoch, in a new order each time."""
@@ -118,11 +139,10 @@ def _gather(
     orientation: torch.Tensor,
     steps: tuple[torch.Tensor, torch.Tensor],
 ) -> torch.Tensor:
-    """Patches float32 (B, 3, size, size) in [0, 1] whose first pixels are `start`, in images of row length `width`."""
+    """Patches uint8 (B, size, size, 3) whose first pixels are `start`, in images of row length `width`."""
     row, column = steps[0][orientation], steps[1][orientation]  # (B, size, size)
     index = start.view(-1, 1, 1) + row * width.view(-1, 1, 1) + column
-    patch = pixels.index_select(0, index.flatten()).view(*index.shape, 3)
-    return patch.permute(0, 3, 1, 2).float() / 255.0
+    return pixels.index_select(0, index.flatten()).view(*index.shape, 3)
 
 
 def _require_room(images: PackedImages, patch: int) -> None:

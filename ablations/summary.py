@@ -15,7 +15,7 @@ def print_summary(records: Sequence[Record]) -> None:
         header += [f"{name} PSNR [dB]", f"{name} SSIM"]
     rows = [record_row(record, benchmarks) for record in records]
     rows.append(["bicubic, same images", "-", "-", "-", *score_cells(records[0].bicubic, benchmarks)])
-    notes = [f"{recipe_line(records[0])}", records[0].protocol]
+    notes = [recipe_line(records[0]), f"Data: {records[0].data['placement']}.", records[0].protocol]
     notes += [collapse_line(record) for record in records if record.collapse]
     title = f"Measured, x{records[0].scale}"
     display.print_table(title, header, rows, notes)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.interrupts import StopRequest, stop_on_signals
+from safmn_bench.ablations.processes import Group, join, leave
 from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.running import Plan, run
 from safmn_bench.ablations.summary import print_summary
@@ -20,13 +22,25 @@ def run_all(plans: Sequence[Plan]) -> int:
 
     A failure of one run does not stop the others. Raises UserError where the only run cannot start.
     """
+    group = join(plans[0].device)
+    if group.device.type == "cpu":
+        keep_freed_memory()
+    try:
+        return run_in_turn(plans, group)
+    finally:
+        leave()
+
+
+def run_in_turn(plans: Sequence[Plan], group: Group) -> int:
+    """Run the plans in this process, one of `group`, and report at the end; returns the exit status."""
     records: list[Record] = []
     failures: list[str] = []
     with stop_on_signals() as stop:
         for plan in plans:
             name = f"{plan.candidate.name} x{plan.scale} seed {plan.seed}"
             try:
-                records.append(run_with_bar(plan, name, stop))
+                if (record := run_with_bar(plan, name, group, stop)) is not None:
+                    records.append(record)
             except Stopped as stopped:
                 print(f"{name}: {stopped}; the same command goes on from there.", file=sys.stderr)
                 return stop.exit_status
@@ -36,7 +50,7 @@ def run_all(plans: Sequence[Plan]) -> int:
                 failures.append(f"{name}: {error}")
             except Exception:
                 failures.append(f"{name}: {traceback.format_exc()}")
-    if records:
+    if group.main and records:
         print_summary(records)
         print(f"Records: {', '.join(str(plan.folder.record) for plan in plans if plan.folder.record.exists())}")
     for failure in failures:
@@ -44,15 +58,15 @@ def run_all(plans: Sequence[Plan]) -> int:
     return 1 if failures else 0
 
 
-def run_with_bar(plan: Plan, name: str, stop: StopRequest) -> Record:
+def run_with_bar(plan: Plan, name: str, group: Group, stop: StopRequest) -> Record | None:
     """Run one plan under a live progress bar, or with plain lines where there is no terminal."""
-    if not display.console(stderr=True).is_terminal:
-        return run(plan, PlainProgress(name, plan), stop)
+    if not group.main or not display.console(stderr=True).is_terminal:
+        return run(plan, group, PlainProgress(name, plan), stop)
     columns = ("{task.description}", BarColumn(), "{task.completed}/{task.total}", "{task.fields[state]}")
     times = (TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(elapsed_when_finished=True))
     with Progress(*columns, *times, console=display.console(stderr=True)) as bar:
         task = bar.add_task(name, total=plan.recipe.train.iterations, state="")
-        return run(plan, LiveProgress(bar, task, plan), stop)
+        return run(plan, group, LiveProgress(bar, task, plan), stop)
 
 
 class LiveProgress:

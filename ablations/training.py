@@ -1,9 +1,9 @@
 """The training loop that every variant and every peer shares."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -13,13 +13,21 @@ from safmn_bench.ablations.collapse import CollapseWatch
 from safmn_bench.ablations.learner import Learner, plain_weights
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.record import RunFolder, RunLog
-from safmn_bench.ablations.sampling import PatchSampler
+from safmn_bench.ablations.sampling import Batch
 from safmn_bench.ablations.scoring import NotFinite
 
 READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
 
 Scores = Mapping[str, Mapping[str, float]]
 """Benchmark -> {"psnr_y_db": ..., "ssim_y": ...}."""
+
+
+class Batches(Protocol):
+    """Where batches come from."""
+
+    def take(self, first: int, end: int) -> Iterator[Batch]:
+        """The batches of iterations `first` to `end`."""
+        ...
 
 
 class Stopped(Exception):
@@ -51,10 +59,9 @@ class Hooks:
 class Training:
     """One run, from its first iteration or its last checkpoint to its end."""
 
-    def __init__(
-        self, learner: Learner, sampler: PatchSampler, recipe: Recipe, folder: RunFolder, hooks: Hooks
-    ) -> None:
-        self.learner, self.sampler, self.recipe, self.folder, self.hooks = learner, sampler, recipe, folder, hooks
+    def __init__(self, learner: Learner, batches: Batches, recipe: Recipe, folder: RunFolder, hooks: Hooks) -> None:
+        self.learner, self.batches, self.recipe, self.folder, self.hooks = learner, batches, recipe, folder, hooks
+        self.group = learner.group
         self.log = RunLog(folder)
         self.watch = CollapseWatch()
         self.done = 0  # iterations
@@ -68,11 +75,10 @@ class Training:
         self.resume()
         keys = self.recipe.train
         started = time.perf_counter()
-        for iteration in range(self.done, keys.iterations):
-            lr, hr = self.sampler.batch(iteration)
+        for iteration, (lr, hr) in enumerate(self.batches.take(self.done, keys.iterations), start=self.done):
             self.unread.append(self.learner.step(lr, hr, iteration))
             self.done = iteration + 1
-            stop = self.hooks.stop()
+            stop = self.asked_to_stop()
             if not (stop or self.due(READ_EVERY, keys.log_every, keys.validate_every, keys.save_every)):
                 continue
             collapsed = self.read_losses()
@@ -90,6 +96,12 @@ class Training:
             started = time.perf_counter()
         return Trained(weights=plain_weights(self.learner.ema), iterations=self.done, seconds=self.seconds)
 
+    def asked_to_stop(self) -> bool:
+        """Whether to stop after this iteration; several processes agree on it, so they look less often."""
+        if self.group.world == 1:
+            return self.hooks.stop()
+        return self.due(READ_EVERY) and self.group.any(self.hooks.stop())
+
     def due(self, *intervals: int) -> bool:
         """Whether one of the intervals ends here; the last iteration ends them all."""
         return self.done == self.recipe.train.iterations or any(self.done % interval == 0 for interval in intervals)
@@ -98,7 +110,7 @@ class Training:
         """Fetch the losses that are still on the device; True when they show a collapse."""
         if not self.unread:
             return False
-        values = torch.stack(self.unread).tolist()
+        values = self.group.mean(torch.stack(self.unread)).tolist()
         first = self.done - len(values)
         self.unread.clear()
         self.unlogged += [loss for loss, _ in values]
@@ -115,13 +127,21 @@ class Training:
     def score(self) -> bool:
         """Score the averaged weights, and keep them if they are the best so far (for a collapse later on).
 
-        False when their output is not finite, which is a collapse.
+        Process 0 does so for all. False when their output is not finite, which is a collapse.
         """
+        scores = None
         try:
-            scores = self.hooks.validate(self.learner.ema)
+            scores = self.hooks.validate(self.learner.ema) if self.group.main else {}
         except NotFinite:
             self.watch.collapse(self.done - 1, "validation output not finite")
+        if self.group.any(scores is None):
             return False
+        if scores:
+            self.note(scores)
+        return True
+
+    def note(self, scores: Scores) -> None:
+        """Log scores, and keep the weights if they are the best so far."""
         for dataset, values in scores.items():
             row = {"iteration": self.done, "dataset": dataset}
             self.log.validation.append(row | {key: values[key] for key in ("psnr_y_db", "ssim_y")})
@@ -130,11 +150,11 @@ class Training:
             weights = plain_weights(self.learner.ema)
             self.best = {"psnr_y_db": mean, "iteration": self.done, "weights": weights}
         self.hooks.progress(self.done, self.log.losses[-1]["loss"] if self.log.losses else float("nan"), scores)
-        return True
 
     def collapsed(self) -> Trained:
         """End here: the best validated weights from before are what remains."""
-        self.log.write()
+        if self.group.main:
+            self.log.write()
         collapse = {
             "iteration": self.watch.iteration,
             "reason": self.watch.reason,
@@ -146,6 +166,8 @@ class Training:
 
     def save(self) -> None:
         """Write the log and last.pt; both are whole at any moment."""
+        if not self.group.main:
+            return
         self.log.write()
         state = {
             "done": self.done,

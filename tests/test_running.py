@@ -15,6 +15,7 @@ import torch
 
 from safmn_bench.ablations import training
 from safmn_bench.ablations.run import main
+from safmn_bench.ablations.sampling import PatchSampler
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 
 FAST = ["train.iterations=12", "train.patch=8", "train.batch=2", "train.log_every=4", "train.validate_every=6"]
@@ -110,14 +111,14 @@ def test_stopped_run_saves_exits_by_convention_and_resumes_bit_for_bit(
     photographs: Path, small_variant: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, capsys
 ):
     assert main(arguments(photographs, small_variant, tmp_path / "whole")) == 0
-    batch = training.PatchSampler.batch
+    batch = PatchSampler.batch
 
-    def interrupted(self: training.PatchSampler, iteration: int):
+    def interrupted(self: PatchSampler, iteration: int):
         if iteration == 6:
             os.kill(os.getpid(), number)
         return batch(self, iteration)
 
-    monkeypatch.setattr(training.PatchSampler, "batch", interrupted)
+    monkeypatch.setattr(PatchSampler, "batch", interrupted)
     assert main(arguments(photographs, small_variant, tmp_path / "stopped")) == 128 + number
     assert "stopped after 7 iterations" in capsys.readouterr().err
     folder = folder_of(tmp_path / "stopped", "one_block")
@@ -143,7 +144,7 @@ def test_changed_configuration_in_the_same_folder_is_refused(
     assert main(arguments(photographs, small_variant, tmp_path)) == 0
     assert main(arguments(photographs, small_variant, tmp_path, "optimizer.lr=1e-3")) == 2
     error = capsys.readouterr().err
-    assert "(recipe.optimizer.lr: 0.002 there, 0.001 asked for)" in error
+    assert "(recipe.optimizer.lr: 0.005 there, 0.001 asked for)" in error
     assert "Choose another --out" in error
 
 
