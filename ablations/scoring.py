@@ -141,13 +141,8 @@ def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling:
     scale = pair.hr.shape[-1] // pair.lr.shape[-1]
     sr = enlarge_in_tiles(network, lr, scale, tiling) if tiling else network(lr)
     if not torch.isfinite(sr).all():
-<<<<<<< HEAD
-        raise UserError(
-            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapse. "
-=======
         raise NotFinite(
-            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapsed training. "
->>>>>>> main
+            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapse. "
             "Score other weights."
         )
     return to_uint8(sr[0].float() * 255.0)
