@@ -8,12 +8,12 @@ import torch
 
 from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.devices import choose_device
-from safmn_bench.ablations.embedded import TRAINING, embedded_paths
-from safmn_bench.ablations.packing import PackedSet, pack
+from safmn_bench.ablations.preflight import prepare_training
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.running import Plan
 from safmn_bench.models.errors import UserError
+from safmn_bench.ablations.training_sets import open_training_sets
 from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
 
 
@@ -58,8 +58,10 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
             candidate.build(args.scale)  # refuses a scale that it does not have
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
-    training_set = open_training_set(args.train_data, args.scale)
     benchmarks = open_benchmarks(args.benchmarks, args.scale) if args.benchmarks else [embedded_validation(args.scale)]
+    patch = max(recipe.train.patch for recipe in recipes)
+    sets = open_training_sets(args.train_data or [], args.scale)
+    training_set = prepare_training(sets, benchmarks, scale=args.scale, patch=patch)
     return [
         Plan(
             candidate=candidate,
@@ -90,7 +92,3 @@ def recipe_of(candidate: Candidate, name: str, overrides: Sequence[str]) -> Reci
     """The effective recipe of one candidate."""
     return load_recipe(name, candidate.recipe, overrides)
 
-
-def open_training_set(folders: Sequence[Path] | None, scale: int) -> PackedSet:
-    """The packed training set: of `folders`, or of the embedded photographs."""
-    return pack(folders or embedded_paths(TRAINING), scale=scale)

@@ -22,12 +22,14 @@ FAST = ["train.iterations=12", "train.patch=8", "train.batch=2", "train.log_ever
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three smooth random colour pictures of 64x80 pixels."""
+    """Smooth random colour pictures of 64x80 pixels: three in train/, two in score/."""
     folder = tmp_path_factory.mktemp("photographs")
     rng = np.random.default_rng(0)
-    for i in range(3):
+    for name in ("train/0", "train/1", "train/2", "score/0", "score/1"):
         small = PIL.Image.fromarray(rng.integers(0, 256, (8, 10, 3), dtype=np.uint8))
-        small.resize((80, 64), PIL.Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+        path = folder / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        small.resize((80, 64), PIL.Image.Resampling.BICUBIC).save(path)
     return folder
 
 
@@ -40,7 +42,7 @@ def small_variant(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(photographs: Path, variant: object, out: Path, *overrides: str) -> list[str]:
-    data = ["--train-data", str(photographs), "--benchmarks", str(photographs)]
+    data = ["--train-data", str(photographs / "train"), "--benchmarks", str(photographs / "score")]
     return ["--variant", str(variant), "--device", "cpu", *data, "--out", str(out), "--set", *FAST, *overrides]
 
 
@@ -57,7 +59,7 @@ def test_run_writes_every_file_of_the_contract(photographs: Path, small_variant:
     assert (record["status"], record["iterations"], record["variant"], record["scale"]) == (
         *("finished", 12, "one_block", 4),
     )
-    dataset = photographs.name
+    dataset = "score"
     assert set(record["scores"]) == set(record["bicubic"]) == {dataset}
     per_image = [image["psnr_y_db"] for image in record["scores"][dataset]["images"].values()]
     assert record["scores"][dataset]["psnr_y_db"] == pytest.approx(np.mean(per_image))
@@ -160,7 +162,7 @@ def test_collapse_is_recorded_with_its_iteration_and_never_a_nan(
     assert record["collapse"]["iteration"] == 8
     assert record["collapse"]["reason"] == "loss not finite"
     assert record["collapse"]["weights_from_iteration"] == 6
-    assert np.isfinite(record["scores"][photographs.name]["psnr_y_db"])
+    assert np.isfinite(record["scores"]["score"]["psnr_y_db"])
     assert "one_block seed 0 *" in capsys.readouterr().out
 
 
