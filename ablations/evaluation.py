@@ -85,12 +85,12 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:
             "bicubic", "", "", lambda benchmark, protocol, watch: score_bicubic(benchmark, protocol, watch=watch)
         )
     candidate = find_candidate(args.model)
+    name = "safmn" if normalised(args.model) == "safmn" else candidate.name
     if args.weights is None:
-        raise UserError(f"{candidate.name} needs --weights FILE: with fresh weights its scores would mean nothing.")
+        raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
     network: nn.Module = candidate.build(args.scale)
     picked = load_weights(network, args.weights).picked
     network.to(device)
-    name = "safmn" if normalised(args.model) == "safmn" else candidate.name
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
         return score(network, benchmark, protocol, device, tile=args.tile, watch=watch)

@@ -88,7 +88,7 @@ def list_images(folder: Path) -> list[Path]:
     Raises UserError where it is no readable folder. The list may be empty.
     """
     try:
-        found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()]
+        found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and not p.is_dir()]
     except OSError as error:
         raise UserError(f"Cannot read folder {folder}: {error.strerror}. Give a folder of images.") from error
     return sorted(found, key=lambda p: (natural_key(p.name), p.name))

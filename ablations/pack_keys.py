@@ -41,13 +41,18 @@ def pack_folder(
     sets: Sequence[TrainingSet], scale: int, cache: Path, progress: Progress, *, verify: bool = False
 ) -> Path:
     """Where the pack of these files is, or is to be; hashes the files only where they look new, or to `verify`."""
-    seen = cache / "seen" / f"{_look(sets, scale)}.json"
-    if seen.exists() and not verify:
-        return cache / "packs" / json.loads(seen.read_text(encoding="utf-8"))["pack"]
+    if not verify and (known := seen_folder(sets, scale, cache)) is not None:
+        return known
     label = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(one.name for one in sets))[:48]
     name = f"{label}-x{scale}-{_content(sets, scale, progress)[:20]}"
-    write_json(seen, {"pack": name, "sets": [str(one.folder.resolve()) for one in sets]})
+    write_json(_seen(sets, scale, cache), {"pack": name, "sets": [str(one.folder.resolve()) for one in sets]})
     return cache / "packs" / name
+
+
+def seen_folder(sets: Sequence[TrainingSet], scale: int, cache: Path) -> Path | None:
+    """Where the pack of files that look like these is, or is being made; None where none was ever begun."""
+    seen = _seen(sets, scale, cache)
+    return cache / "packs" / json.loads(seen.read_text(encoding="utf-8"))["pack"] if seen.exists() else None
 
 
 def named_items(sets: Sequence[TrainingSet]) -> Iterator[tuple[str, ImageFiles]]:
@@ -57,14 +62,21 @@ def named_items(sets: Sequence[TrainingSet]) -> Iterator[tuple[str, ImageFiles]]
             yield f"{one.name}/{item.hr.name}", item
 
 
-def _look(sets: Sequence[TrainingSet], scale: int) -> str:
-    """A key of paths, sizes and modification times."""
+def _seen(sets: Sequence[TrainingSet], scale: int, cache: Path) -> Path:
+    """The note on which pack belongs to files of these paths, sizes and modification times."""
     digest = hashlib.sha256(f"{VERSION} {scale}".encode())
     for name, item in named_items(sets):
         for path in filter(None, (item.hr, item.lr)):
-            stat = path.stat()
+            stat = _stat(path)
             digest.update(f"\n{name} {path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
-    return digest.hexdigest()
+    return cache / "seen" / f"{digest.hexdigest()}.json"
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}. Put the file back, or take its link out.") from error
 
 
 def _content(sets: Sequence[TrainingSet], scale: int, progress: Progress) -> str:

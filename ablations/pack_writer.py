@@ -130,14 +130,16 @@ def _interleaved(rgb: torch.Tensor) -> np.ndarray:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone; another one waits until it is done. Raises UserError if not writable."""
+    """Make a pack's folder and hold it for this process alone; another one waits. Raises UserError if not writable."""
+    lock = folder.parent.with_name("locks") / folder.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / "lock").open("w")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("w")
     except OSError as error:
-        raise UserError(f"Cannot write to cache {folder}: {error.strerror}. Choose another with --cache.") from error
+        raise UserError(f"Cannot write {lock}: {error.strerror}. Choose another folder with --cache.") from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        folder.mkdir(parents=True, exist_ok=True)
         yield
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from safmn_bench.ablations.pack_keys import VERSION, Progress, cache_folder, named_items, pack_folder
+from safmn_bench.ablations.pack_keys import VERSION, Progress, cache_folder, named_items, pack_folder, seen_folder
 from safmn_bench.ablations.pack_writer import NoRoom, Places, locked, places_of, write_pack
 from safmn_bench.ablations.training_sets import TrainingSet
 from safmn_bench.models.errors import UserError
@@ -114,14 +114,14 @@ def pack(
 
 def find_pack(sets: Sequence[TrainingSet], scale: int, cache: Path | None = None) -> PackedSet | None:
     """The complete pack of these sets if there is one, by a look at names, sizes and times."""
-    folder = pack_folder(sets, scale, cache_folder(cache), lambda *_: None)
-    return PackedSet.open(folder) if (folder / INDEX).exists() else None
+    folder = seen_folder(sets, scale, cache_folder(cache))
+    return PackedSet.open(folder) if folder is not None and (folder / INDEX).exists() else None
 
 
 def _make(folder: Path, sets: Sequence[TrainingSet], scale: int, workers: int | None, progress: Progress) -> None:
     named = list(named_items(sets))
-    places = places_of([item for _, item in named], scale)
     try:
+        places = places_of([item for _, item in named], scale)
         facts = write_pack(folder, [item for _, item in named], places, workers, progress)
     except NoRoom:
         raise

@@ -1,0 +1,49 @@
+"""Shared by all tests: pictures made here, the shared data where it is there, and a cache of the tests' own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+_SHARED = Path(os.environ.get("SAFMN_BENCH_SHARED") or Path(__file__).parents[2] / "shared")
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """A file or folder of the shared data by its path there; skips where it is missing."""
+
+    def find(path: str) -> Path:
+        if not (_SHARED / path).exists():
+            pytest.skip(f"needs {path} of the shared data; set SAFMN_BENCH_SHARED to its folder")
+        return _SHARED / path
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's cache; packs made by one test serve the others."""
+    monkeypatch.setenv("SAFMN_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def picture(seed: int = 0, height: int = 64, width: int = 80) -> np.ndarray:
+    """A smooth random picture, uint8 (height, width, 3)."""
+    rng = np.random.default_rng(seed)
+    small = PIL.Image.fromarray(rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8))
+    return np.array(small.resize((width, height), PIL.Image.Resampling.BICUBIC))
+
+
+@pytest.fixture
+def make_images() -> Callable[..., Path]:
+    """Write pictures into a folder: `make_images(folder, "a.png", "b.png", height=.., width=.., seed=..)`."""
+
+    def write(folder: Path, *names: str, seed: int = 0, height: int = 64, width: int = 80) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, name in enumerate(names):
+            PIL.Image.fromarray(picture(seed + i, height, width)).save(folder / name)
+        return folder
+
+    return write
