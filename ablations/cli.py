@@ -9,6 +9,7 @@ SCRIPTS = {
     "run": ("ablations", "train, score and profile variants and models"),
     "evaluate": ("ablations", "score weights on benchmarks"),
     "prepare": ("ablations", "pack a training set once"),
+    "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
 }
 

@@ -54,15 +54,14 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
     """All runs that the options ask for. Raises UserError for anything that cannot be done, before any work is."""
     device = choose_device(args.device)
     candidates = named_candidates(args)
-    recipe_name = args.recipe or ("paper" if device.type == "cuda" else "quick")
-    recipes = [recipe_of(candidate, recipe_name, args.overrides) for candidate in candidates]
+    recipes = [recipe_for(candidate, args.recipe, device, args.overrides) for candidate in candidates]
     for candidate in candidates:
         with torch.random.fork_rng(devices=[]):
             candidate.build(args.scale)  # refuses a scale that it does not have
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
     benchmarks = open_benchmarks(args.benchmarks, args.scale) if args.benchmarks else [embedded_validation(args.scale)]
-    patch = max(recipe.train.patch for recipe in recipes)
+    patch = max(recipe.train.patch for recipe, _ in recipes)
     sets = open_training_sets(args.train_data or [], args.scale)
     with progress() as bar:
         training_set = prepare_training(sets, benchmarks, scale=args.scale, patch=patch, progress=shown_in(bar, set()))
@@ -80,7 +79,7 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
             placement=placement,
             folder=RunFolder.of(args.out, candidate.name, args.scale, seed),
         )
-        for candidate, recipe in zip(candidates, recipes, strict=True)
+        for candidate, (recipe, recipe_name) in zip(candidates, recipes, strict=True)
         for seed in dict.fromkeys(args.seeds)
     ]
 
@@ -94,6 +93,9 @@ def named_candidates(args: argparse.Namespace) -> list[Candidate]:
     return list(found.values())
 
 
-def recipe_of(candidate: Candidate, name: str, overrides: Sequence[str]) -> Recipe:
-    """The effective recipe of one candidate."""
-    return load_recipe(name, candidate.recipe, overrides)
+def recipe_for(
+    candidate: Candidate, name: str | None, device: torch.device, overrides: Sequence[str]
+) -> tuple[Recipe, str]:
+    """The effective recipe of one candidate, and its name: without one, `quick` on a CPU and `paper` on a GPU."""
+    chosen = name or ("paper" if device.type == "cuda" else "quick")
+    return load_recipe(chosen, candidate.recipe, overrides), chosen

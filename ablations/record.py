@@ -133,4 +133,10 @@ def _read_rows(path: Path, iterations: int) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as handle:
-        return [row for row in csv.DictReader(handle) if int(row["iteration"]) <= iterations]
+        return [_parsed(row) for row in csv.DictReader(handle) if int(row["iteration"]) <= iterations]
+
+
+def _parsed(row: Mapping[str, str]) -> dict[str, Any]:
+    """The row as it was before it was written: floats are written so that they read back exactly."""
+    kinds = {"iteration": int, "dataset": str}
+    return {column: kinds.get(column, float)(text) for column, text in row.items()}
