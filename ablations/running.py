@@ -11,6 +11,7 @@ from torch import nn
 
 from safmn_bench.ablations import checkpoint
 from safmn_bench.ablations.benchmarks import Benchmark
+from safmn_bench.ablations.boards import Board
 from safmn_bench.ablations.learner import Learner
 from safmn_bench.ablations.packing import PackedSet
 from safmn_bench.ablations.placement import Placement, open_batches
@@ -114,14 +115,24 @@ def train(
         images, plan.recipe.train, plan.placement, seed=plan.seed, device=device, rank=group.rank, world=group.world
     )
 
+    board = Board(plan.folder.path, plan.recipe)
+
     def validate(network: nn.Module) -> Scores:
         """Scores on the first benchmark: the others are scored once, at the end."""
         first = plan.benchmarks[0]
-        mean = score(network, first, protocol, device)
+        mean = score(network, first, protocol, device, watch=board.watch)
         return {first.name: {"psnr_y_db": mean.psnr_y_db, "ssim_y": mean.ssim_y}}
 
-    hooks = Hooks(validate=validate, progress=progress, stop=stop)
-    return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
+    def report(done: int, loss: float, scores: Scores | None) -> None:
+        if group.main:
+            progress(done, loss, scores)
+            board(done, loss, scores)
+
+    hooks = Hooks(validate=validate, progress=report, stop=stop)
+    try:
+        return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
+    finally:
+        board.close()
 
 
 def scores_of(plan: Plan, weights: dict[str, torch.Tensor], protocol: Protocol) -> dict[str, Any]:
