@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.files import cache_folder, write_json
+from safmn_bench.profiling.files import cache_folder, package_folder, write_json
 
 LR_SIZES = {2: (640, 360), 3: (427, 240), 4: (320, 180)}
 """LR size by scale for an HR image of 1280x720; the longer side first, as the authors' script has it."""
@@ -139,8 +139,7 @@ def _digest(candidate: Candidate, scale: int) -> str:
 
 def _source_digest() -> str:
     """Hash of the code that decides a count: everything in models/, and this file."""
-    files = [file for file in resources.files("safmn_bench.models").iterdir() if file.name.endswith(".py")]
     total = hashlib.sha256(Path(__file__).read_bytes())
-    for file in sorted(files, key=lambda f: f.name):
+    for file in sorted(package_folder("safmn_bench.models").glob("*.py")):
         total.update(file.read_bytes())
     return total.hexdigest()
