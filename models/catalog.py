@@ -40,7 +40,7 @@ from safmn_bench.models.vdsr import VDSR
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One network: `build(scale)` makes it, for each of `scales`; `label` is its name in Table 1, `name` that folded."""
+    """One network: `build(scale)` makes it, for each of `scales`; `label` is its name in Table 1."""
 
     name: str
     label: str

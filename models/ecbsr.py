@@ -139,16 +139,20 @@ class ECBSR(LumaNetwork):
         y = y * _RANGE
         return F.pixel_shuffle(self.backbone(y) + y, self.scale) / _RANGE
 
+    def blocks(self) -> list[ECB]:
+        """The blocks, first to last."""
+        return list(self.backbone)  # type: ignore[arg-type]
+
     @torch.no_grad()
     def deployed(self) -> "ECBSR":
         """A network of one 3x3 convolution per block that computes the same, with the published deployed keys."""
-        network = ECBSR(scale=self.scale, is_deployed=True).to(self.backbone[0].conv3x3.weight.device)
-        for mine, plain in zip(self.backbone, network.backbone, strict=True):
-            assert isinstance(mine, ECB)
-            weight, bias = mine.merged()
-            plain.conv3x3.weight.copy_(weight)
-            plain.conv3x3.bias.copy_(bias)
-            plain.act.load_state_dict(mine.act.state_dict())
+        state = {}
+        for i, block in enumerate(self.blocks()):
+            weight, bias = block.merged()
+            state |= {f"backbone.{i}.conv3x3.weight": weight, f"backbone.{i}.conv3x3.bias": bias}
+            state |= {f"backbone.{i}.act.{key}": value for key, value in block.act.state_dict().items()}
+        network = ECBSR(scale=self.scale, is_deployed=True).to(next(self.parameters()).device)
+        network.load_state_dict(state)
         return network.train(self.training)
 
     def counted(self, lr_height: int, lr_width: int) -> tuple[nn.Module, tuple[int, ...]]:

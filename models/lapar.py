@@ -29,7 +29,7 @@ _NEW_STYLE = {"parametrizations.weight.original0": "weight_g", "parametrizations
 
 
 def gaussian(long_sigma: float, ratio: float = 1.0, angle: float = 0.0) -> torch.Tensor:
-    """A Gaussian (5, 5), float64, summing to 1: sigma along `angle` (radians) in pixels, and across it times `ratio`."""
+    """A Gaussian (5, 5), float64, of sum 1: sigma (px) along `angle` (radians), and `ratio` times that across it."""
     offset = torch.arange(_SIDE, dtype=torch.float64) - _SIDE // 2
     y, x = torch.meshgrid(offset, offset, indexing="ij")
     along = (x * math.cos(angle) + y * math.sin(angle)) / long_sigma

@@ -41,6 +41,12 @@ def soft_choice(logits: torch.Tensor, dim: int) -> torch.Tensor:
     return F.gumbel_softmax(logits.float(), tau=_TEMPERATURE, dim=dim)
 
 
+def _kept(dense: torch.Tensor, spatial: torch.Tensor) -> torch.Tensor:
+    """What is computed where, (B, C, H, W): of dense channels, (C), all, of the others what `spatial` marks."""
+    dense = dense[:, None, None]
+    return dense + (1 - dense) * spatial
+
+
 class MaskedBody(nn.Module):
     """Four 3x3 convolutions whose channels are dense or sparse, and a 1x1 that collects all four outputs.
 
@@ -61,8 +67,7 @@ class MaskedBody(nn.Module):
         """All computed and multiplied: x (B, 64, H, W), `spatial` (B, 1, H, W) and `dense` (64, 4) in [0, 1]."""
         outputs = []
         for i, conv in enumerate(self.body):
-            here = dense[:, i, None, None]
-            kept = here + (1 - here) * spatial  # (B, 64, H, W): what of a channel is computed where
+            kept = _kept(dense[:, i], spatial)
             if i == 0:
                 x = conv(x) * kept
             else:
@@ -72,11 +77,11 @@ class MaskedBody(nn.Module):
             outputs.append(x)
         return self.collect(torch.cat(outputs, dim=1))
 
-    def everywhere(self, x: torch.Tensor) -> torch.Tensor:
-        """The dense bound: every channel at every pixel, (B, 64, H, W) to the same."""
+    def everywhere(self, x: torch.Tensor, spatial: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
+        """The dense bound, to be counted: as `masked`, with one convolution per layer that computes everything."""
         outputs = []
-        for conv in self.body:
-            x = torch.relu(conv(x))
+        for i, conv in enumerate(self.body):
+            x = torch.relu(conv(x) * _kept(dense[:, i], spatial))
             outputs.append(x)
         return self.collect(torch.cat(outputs, dim=1))
 
@@ -110,13 +115,12 @@ class SparseMaskModule(nn.Module):
             spatial, dense = soft_choice(logits, 1)[:, 1:], soft_choice(self.body.ch_mask, 3)[0, :, :, 0]
             y = self.body.masked(x, spatial, dense)
         else:
-            spatial, dense = logits[:, 1:] > logits[:, :1], self.body.dense_channels()
+            marked, dense = logits[:, 1:] > logits[:, :1], self.body.dense_channels().to(x.dtype)
+            spatial = marked.to(x.dtype)
             if form == "sparse":
-                y = self.body.sparse(x, spatial)
-            elif form == "masked":
-                y = self.body.masked(x, spatial.to(x.dtype), dense.to(x.dtype))
+                y = self.body.sparse(x, marked)
             else:
-                y = self.body.everywhere(x)
+                y = (self.body.masked if form == "masked" else self.body.everywhere)(x, spatial, dense)
         spatial, dense = spatial.float().mean(), dense.float().mean()
         return self.ca(y) + x, dense + (1 - dense) * spatial
 

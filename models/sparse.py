@@ -64,7 +64,7 @@ class SparseLayers:
         self.sparse = [(~layer).nonzero()[:, 0] for layer in dense.T]
 
     def __call__(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """image (C, H, W), mask bool (H, W) to the collected (outputs, H, W)."""
+        """An image (C, H, W) and its mask, bool (H, W) to the collected (outputs, H, W)."""
         points = Points(mask)
         dense_before = image
         sparse_before: torch.Tensor | None = None  # the input is dense in all channels
