@@ -87,3 +87,8 @@ def build_model(name: str, scale: int) -> nn.Module:
         allowed = ", ".join(str(s) for s in model.scales)
         raise UserError(f"{model.label} has no scale {scale}. Allowed: {allowed}. Choose one with --scale.")
     return model.build(scale)
+
+
+def caveats_of(network: nn.Module) -> list[str]:
+    """What a user must read with this network's results; mostly nothing."""
+    return list(getattr(network, "caveats", list)())
