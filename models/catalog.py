@@ -10,6 +10,8 @@ To add a network: write its file in `models/`, then add one entry here. The inte
 - optionally `counted(lr_height, lr_width) -> (module, input_shape)`: what the literature counts, where that is not
   `forward` on the RGB image (luma networks, re-parameterised networks); `uncounted_parameters()`: names of parameters
   that the literature leaves out of the count;
+- optionally `dynamic = True` where the cost depends on the image: `counted` then gives the most that it can cost, and
+  a pass in evaluation mode spends what the image needs;
 - optionally `compilable = False` where torch.compile gains nothing or fails, `extra_loss`, a tensor that training adds
   to the recipe's loss (None outside training), `caveats()`, sentences that a user must read with the results, and
   `enlarge_uint8(lr)`, for a method that is defined on 8-bit images.

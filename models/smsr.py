@@ -131,6 +131,8 @@ class SMSR(nn.Module):
     After a forward pass in training, `extra_loss` is the sparsity loss to be added to the recipe's.
     """
 
+    dynamic = True  # the cost depends on the image
+
     def __init__(self, *, scale: int) -> None:
         super().__init__()
         self.scale = scale
