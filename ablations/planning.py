@@ -1,6 +1,7 @@
 """From the command line to plans: which candidates, scales and seeds, on what data, by which recipe."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.running import Plan
 from safmn_bench.ablations.training_sets import open_training_sets
+from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
 from safmn_bench.profiling.display import progress
@@ -56,8 +58,7 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
     candidates = named_candidates(args)
     recipes = [recipe_for(candidate, args.recipe, device, args.overrides) for candidate in candidates]
     for candidate in candidates:
-        with torch.random.fork_rng(devices=[]):
-            candidate.build(args.scale)  # refuses a scale that it does not have
+        require_trainable(candidate, args.scale)
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
     benchmarks = open_benchmarks(args.benchmarks, args.scale) if args.benchmarks else [embedded_validation(args.scale)]
@@ -82,6 +83,19 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
         for candidate, (recipe, recipe_name) in zip(candidates, recipes, strict=True)
         for seed in dict.fromkeys(args.seeds)
     ]
+
+
+def require_trainable(candidate: Candidate, scale: int) -> None:
+    """Build the network once, and print its caveats. Raises UserError for a wrong scale, or nothing to train."""
+    with torch.random.fork_rng(devices=[]):
+        network = candidate.build(scale)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError(
+            f"{candidate.name} has nothing to train. Score it as it is: evaluate --model {candidate.name} "
+            f"--scale {scale}."
+        )
+    for caveat in caveats_of(network):
+        print(f"note: {caveat}", file=sys.stderr)
 
 
 def named_candidates(args: argparse.Namespace) -> list[Candidate]:
