@@ -13,7 +13,7 @@ BUDGET_S = 5.0  # for measuring, over all networks together
 
 
 def seconds_of(plans: Sequence[Plan], at_a_time: int) -> float | None:
-    """Seconds of training for all plans, `at_a_time` side by side; None where there is nothing to do.
+    """Seconds of training for all plans, `at_a_time` side by side; None where nothing is to do or could be measured.
 
     One step of each different network is measured, after one that is not, until `BUDGET_S` are spent; the others are
     taken to be like their mean. Runs that share a device slow each other down: on a CPU the estimate is therefore that
@@ -22,12 +22,15 @@ def seconds_of(plans: Sequence[Plan], at_a_time: int) -> float | None:
     if not plans:
         return None
     deadline = time.monotonic() + BUDGET_S
-    steps: dict[str, float] = {}
+    steps: dict[str, float | None] = {}
     for plan in plans:
         if kind_of(plan) not in steps and (not steps or time.monotonic() < deadline):
             steps[kind_of(plan)] = step_seconds(plan)
-    mean = sum(steps.values()) / len(steps)
-    total = sum(steps.get(kind_of(plan), mean) * plan.recipe.train.iterations for plan in plans)
+    known = [seconds for seconds in steps.values() if seconds is not None]
+    if not known:
+        return None
+    mean = sum(known) / len(known)
+    total = sum((steps.get(kind_of(plan)) or mean) * plan.recipe.train.iterations for plan in plans)
     return total / at_a_time if plans[0].device.type == "cuda" else total
 
 
@@ -37,8 +40,16 @@ def kind_of(plan: Plan) -> str:
     return f"{plan.candidate.name} {plan.scale} {keys.patch} {keys.batch} {plan.recipe.compute}"
 
 
-def step_seconds(plan: Plan) -> float:
-    """One training step on zeros, after a first one; the random state is left alone."""
+def step_seconds(plan: Plan) -> float | None:
+    """One training step, or None where it fails: the run itself will say why, and takes no other run with it."""
+    try:
+        return measured_step(plan)
+    except Exception:
+        return None
+
+
+def measured_step(plan: Plan) -> float:
+    """Seconds of one training step on zeros, after a first one; the random state is left alone."""
     keys = plan.recipe.train
     shape = (keys.batch, 3, keys.patch, keys.patch)
     lr = torch.zeros(shape, device=plan.device)

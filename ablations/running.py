@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,7 +30,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate, flattened, read_mapping
 from safmn_bench.profiling.counting import complexity
 from safmn_bench.profiling.files import cache_folder, write_json, write_text
-from safmn_bench.profiling.machine import commit, machine, versions
+from safmn_bench.profiling.machine import commit, hardware_name, machine, versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,8 @@ def run_held(
     if finished is not None:
         return finished
     protocol = Protocol(scale=plan.scale)
+    if group.main:
+        print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
     trained = train(plan, group, protocol, progress, stop)
     if not group.main:
         return None

@@ -85,7 +85,8 @@ def cause_of(error: Exception) -> str:
     if isinstance(error, UserError):
         return text
     short = text if len(text) <= 300 else f"{text[:300]}..."
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "not enough memory" in text:
+    exhausted = any(words in text for words in ("not enough memory", "can't allocate memory"))  # torch on a CPU
+    if exhausted or isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return f"out of memory: {short}"
     return f"{type(error).__name__}: {short}"
 
