@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from safmn_bench.ablations.evaluate import main as evaluate
-from safmn_bench.ablations.planning import require_trainable
+from safmn_bench.ablations.planning import recipe_for, require_trainable
 from safmn_bench.ablations.run import main as run
 from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.color import rgb_to_ycbcr, ycbcr_to_rgb
@@ -149,8 +149,14 @@ def train(name: str, photographs: Path, out: Path, iterations: int) -> list[floa
     options = ["--set", *(f"train.{key}={value}" for key, value in keys.items())]
     data = ["--train-data", str(photographs), "--out", str(out), "--scale", "2", "--recipe", "quick"]
     assert run(["--model", name, "--device", "cpu", *data, *options]) == 0
-    with (out / name / "x2" / "seed0" / "losses.csv").open() as handle:
+    with (out / find_candidate(name).name / "x2" / "seed0" / "losses.csv").open() as handle:
         return [float(row["loss"]) for row in csv.DictReader(handle)]
+
+
+@pytest.mark.parametrize(("name", "rate"), [("edsr_baseline", 1e-3), ("ecbsr_m16c64", 5e-4), ("imdn", 5e-3)])
+def test_networks_that_diverge_at_the_quick_recipes_rate_have_their_own(name: str, rate: float):
+    recipe, _ = recipe_for(find_candidate(name), "quick", torch.device("cpu"), [])
+    assert recipe.optimizer.lr == rate
 
 
 @pytest.mark.slow
