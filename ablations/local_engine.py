@@ -139,7 +139,7 @@ def _note_end(job: Job, kind: str, values: Sequence[str]) -> None:
     elif kind == "busy":
         job.state, job.cause = "elsewhere", values[0]
     elif kind == "stopped":
-        job.state = "stopped"
+        job.state, job.cause = "stopped", values[0]
     else:
         job.state = "failed"
         job.cause = values[0] if kind == "failed" else killed_cause(job.process.exitcode)

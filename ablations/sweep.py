@@ -112,8 +112,8 @@ def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
         try:
             record = run_with_bar(job.plan, group, stop)
             job.state, job.cause = (record.status, "") if record is not None else ("finished", "")
-        except Stopped:
-            job.state = "stopped"
+        except Stopped as stopped:
+            job.state, job.cause = "stopped", str(stopped)
             return
         except UserError as error:
             if len(jobs) == 1:
@@ -135,7 +135,8 @@ def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
     if records:
         print(f"Records and sweep.csv: {options.out}")
     if stop():
-        print("Stopped; the same command goes on from there.", file=sys.stderr)
+        causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in jobs if job.state == "stopped")
+        print(f"{causes or 'Stopped'}; the same command goes on from there.", file=sys.stderr)
         return stop.exit_status
     failures = [job for job in jobs if job.state not in _ENDED]
     for job in failures:

@@ -1,7 +1,7 @@
 """One run in a process of its own: what it is given, and what it tells the process that started it.
 
 Messages are tuples: ("progress", iterations done, loss, scores or None); then one of ("done", status), ("busy", owner),
-("stopped",), ("failed", cause). A process that ends without the last was killed.
+("stopped", where), ("failed", cause). A process that ends without the last was killed.
 """
 
 import os
@@ -68,8 +68,8 @@ def outcome(plan: Plan, report: Report) -> tuple[str, ...]:
             record = run(plan, Group(0, 1, plan.device), report, lambda: stop() or report.alone)
         assert record is not None
         return "done", record.status
-    except Stopped:
-        return ("stopped",)
+    except Stopped as stopped:
+        return "stopped", str(stopped)
     except Busy as busy:
         return "busy", str(busy)
     except Exception as error:
