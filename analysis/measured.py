@@ -68,13 +68,21 @@ def measure(records: Sequence[Record], scale: int, baseline: str = BASELINE) -> 
 
 def setting(record: Record) -> str:
     """What must be equal for two runs to compare, in words: budget, training images, protocol."""
+    content = record.data.get("train", {}).get("content", "")
+    return f"{budget_of(record)}; trained on {training_images(record)} {content}; {record.protocol}"
+
+
+def budget_of(record: Record) -> str:
+    """How long and on what patches a run trained."""
     train = record.recipe.get("train", {})
-    budget = {key: train[key] for key in _BUDGET if key in train}
+    return ", ".join(f"{key} {train[key]}" for key in _BUDGET if key in train) or "unknown budget"
+
+
+def training_images(record: Record) -> str:
+    """The training sets by name, and how many images they hold."""
     images: Mapping[str, Any] = record.data.get("train", {})
     names = " + ".join(str(one.get("name")) for one in images.get("sets", [])) or "unknown images"
-    content = f"{names} ({images.get('images', '?')} images, {str(images.get('content', '?'))[:8]})"
-    words = ", ".join(f"{key} {value}" for key, value in budget.items())
-    return f"{words}; trained on {content}; {record.protocol}"
+    return f"{names} ({images.get('images', '?')} images)"
 
 
 def datasets_of(rows: Sequence[Measured]) -> list[str]:
@@ -102,7 +110,14 @@ def _comparisons(rows: Sequence[Measured], baseline: str) -> dict[str, dict[tupl
     for dataset in datasets_of(rows):
         for metric in METRICS:
             scores = _family(rows, dataset, metric)
-            if baseline in scores:
-                for name, one in compare(scores, baseline).items():
-                    found.setdefault(name, {})[dataset, metric] = one
+            if baseline not in scores or not _common_images(scores):
+                continue
+            for name, one in compare(scores, baseline).items():
+                found.setdefault(name, {})[dataset, metric] = one
     return found
+
+
+def _common_images(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> set[str]:
+    """Images that every run has; none where two folders of one name hold different ones."""
+    runs = [set(run) for by_seed in scores.values() for run in by_seed.values()]
+    return set.intersection(*runs) if runs else set()

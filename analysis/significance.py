@@ -69,9 +69,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """'' where it stands in its whole family, '(alone)' only by itself, 'n.s.' where not, '-' untestable."""
+        """'' where it stands in its whole family, '(alone)' only by itself, 'n.s.' where not, or 'untested'."""
         if self.p is None:
-            return "-"
+            return "untested"
         if self.p >= 1 - LEVEL:
             return "n.s."
         return "" if self.p_holm is None or self.p_holm < 1 - LEVEL else "(alone)"

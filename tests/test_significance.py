@@ -69,7 +69,7 @@ def test_networks_with_other_seeds_are_the_unpaired_t_test():
 def test_one_seed_gives_a_difference_and_no_verdict():
     one = compare({"baseline": by_seed(30.4), "w_o_FM": by_seed(30.3)}, "baseline")["w_o_FM"]
     assert one.difference == pytest.approx(-0.1)
-    assert (one.p, one.half_width, one.verdict) == (None, None, "-")
+    assert (one.p, one.half_width, one.verdict) == (None, None, "untested")
 
 
 def test_images_that_not_every_run_has_are_left_out():
