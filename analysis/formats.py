@@ -30,6 +30,11 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*lines, "", *(f"{note}\n" for note in notes)])
 
 
+def _unit(table: Table, column: Column) -> str:
+    """A column's unit; nothing above a column of dashes, which stays narrow."""
+    return column.unit if any(row.values.get(column.pieces[0].key) is not None for row in table.rows) else ""
+
+
 def _title(column: Column) -> str:
     """A column's header in one line."""
     title = f"{column.band.lower()}: {column.title}" if column.band else column.title
@@ -44,7 +49,7 @@ def to_latex(table: Table) -> str:
         r"\toprule",
         *_bands(table),
         " & ".join(latex(column.title) for column in columns) + r" \\",
-        " & ".join(latex(column.unit) for column in columns) + r" \\",
+        " & ".join(latex(_unit(table, column)) for column in columns) + r" \\",
     ]
     cells = _cells(table, latex, {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}, "$^{*}$")
     for _, section in groupby(zip(table.rows, cells, strict=True), key=lambda pair: pair[0].section):
