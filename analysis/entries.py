@@ -35,7 +35,8 @@ def key_of(name: str) -> str:
 
 def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry]:
     """All entries: runs, plain bicubic on their images, scored weights, and counts where there is nothing else."""
-    entries = [_of_runs(one, main=one.setting == main_setting(measured)) for one in measured]
+    main = main_setting(measured)
+    entries = [_of_runs(one, label, main=one.setting == main) for label, one in labelled(measured)]
     entries += _of_bicubic(measured) + _of_scores(profiles.scores)
     present = {(entry.key, entry.scale) for entry in entries}
     for row in profiles.complexity:
@@ -50,6 +51,17 @@ def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry
     return entries
 
 
+def labelled(measured: Sequence[Measured]) -> list[tuple[str, Measured]]:
+    """Each with a name of its own: a network outside the main setting is told by its budget, or by a number."""
+    main = main_setting(measured)
+    found: list[tuple[str, Measured]] = []
+    for one in measured:
+        name = one.name if one.setting == main else f"{one.name} ({budget_of(one.records[0])})"
+        again = sum(other == name or other.startswith(f"{name} #") for other, _ in found)
+        found.append((f"{name} #{again + 1}" if again else name, one))
+    return found
+
+
 def main_setting(measured: Sequence[Measured]) -> str:
     """The setting of most runs; the first met of several."""
     runs: dict[str, int] = {}
@@ -58,12 +70,11 @@ def main_setting(measured: Sequence[Measured]) -> str:
     return max(runs, key=lambda setting: runs[setting]) if runs else ""
 
 
-def _of_runs(one: Measured, *, main: bool) -> Entry:
+def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
     record = one.records[0]
     values: dict[str, Value] = {"params": record.params, "flops": record.flops, "acts": record.acts}
     values |= {"runs": len(one.records), "collapsed_runs": one.collapsed, "setting": one.setting}
     scores = {dataset: _scores(one, dataset) for dataset in datasets_of([one])}
-    label = one.name if main else f"{one.name} ({budget_of(record)})"
     return Entry(
         key=key_of(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,
         values=values, scores=scores,
