@@ -27,7 +27,7 @@ def latex(text: str) -> str:
 def markdown(text: str) -> str:
     """Plain text as Markdown within a cell or a paragraph, HTML included."""
     escaped = "".join(_MARKDOWN.get(character, character) for character in printable(text))
-    return re.sub(r"^(\s*)(\d*)([#+\-=.)])", r"\1\2\\\3", escaped)  # nor a heading, a list, a rule at its start
+    return re.sub(r"^(\s*\d*)([#+\-=.)]+\s)", r"\1\\\2", escaped)  # neither a heading nor a list at its start
 
 
 def _visible(character: str) -> str:

@@ -58,5 +58,5 @@ def _differing_counts(number: int, measured: Sequence[Measured]) -> list[str]:
         counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
         for cost, column in PAPER_COSTS.items():
             if reason := compare(number, name, one.scale, column, counts[cost] / UNITS[cost]):
-                notes[f"{name} x{one.scale}, {reason}."] = None
+                notes[f"Counted otherwise than published: {name} x{one.scale}, {reason}."] = None
     return list(notes)
