@@ -51,14 +51,21 @@ def smoothed(curve: Curve, window: int) -> np.ndarray:
 
 
 def band(curves: Sequence[Curve], window: int) -> Band:
-    """The smoothed curves of one network's seeds together; where a run has ended, the others go on."""
+    """The smoothed curves of one network's seeds together, as far as all reach: a mean over fewer would jump."""
     iterations = np.unique(np.concatenate([curve.iterations for curve in curves]))
-    rows = np.full((len(curves), len(iterations)), math.nan)
-    for row, curve in zip(rows, curves, strict=True):
-        row[np.searchsorted(iterations, curve.iterations)] = smoothed(curve, window)
-    kept = np.isfinite(rows).any(axis=0)
+    iterations = iterations[iterations <= min(curve.iterations[-1] for curve in curves)]
+    rows = np.array([_at(iterations, curve, smoothed(curve, window)) for curve in curves])
+    kept = np.isfinite(rows).all(axis=0)
     rows = rows[:, kept]
-    return Band(iterations[kept], np.nanmean(rows, axis=0), np.nanmin(rows, axis=0), np.nanmax(rows, axis=0))
+    return Band(iterations[kept], rows.mean(axis=0), rows.min(axis=0), rows.max(axis=0))
+
+
+def _at(iterations: np.ndarray, curve: Curve, values: np.ndarray) -> np.ndarray:
+    """A curve's values at these iterations, in between along straight lines; NaN before its first one."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.full(len(iterations), math.nan)
+    return np.interp(iterations, curve.iterations[finite], values[finite], left=math.nan)
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
