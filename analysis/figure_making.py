@@ -118,6 +118,8 @@ def figure7(args: argparse.Namespace) -> Figure:
         name: [read_curve(folders[id(record)], record) for record in one.records]
         for name, one in labelled(measure(chosen, args.scale or 4))
     }
+    if not curves:
+        raise UserError(f"{args.runs} has only failed runs of these variants. Run them again.")
     longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
     if args.smooth is not None and args.smooth < 1:
         raise UserError(f"--smooth {args.smooth}: give a number of iterations from 1 up.")
