@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -54,6 +55,10 @@ class Benchmark:
     """Where LR comes from, in words."""
     _cache: dict[str, Pair] = field(default_factory=dict, repr=False)
     _cached_bytes: int = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the images itself."""
+        return Benchmark, (self.name, self.scale, self.items, self.lr_origin)
 
     def load(self, item: ImageFiles) -> Pair:
         """Read one image, or take it from the cache. Raises UserError naming the file that is wrong."""

@@ -14,7 +14,8 @@ from torch import nn
 from safmn_bench.ablations.benchmarks import Benchmark, embedded_validation, open_benchmarks
 from safmn_bench.ablations.devices import choose_device
 from safmn_bench.ablations.images import write_png
-from safmn_bench.ablations.scoring import GREY_CONVENTIONS, Protocol, Scores, Watch, score, score_bicubic
+from safmn_bench.ablations.scoring import GREY_CONVENTIONS, Protocol, Scores, Watch, score
+from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, normalised
 from safmn_bench.models.variants import find_candidate
 from safmn_bench.models.weights import load_weights
@@ -61,6 +62,7 @@ class Scored:
     model: str
     weights: str
     picked: str
+    caveats: Sequence[str]
     score: Callable[[Benchmark, Protocol, Watch], Scores]
 
 
@@ -78,24 +80,23 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:
     """The network that --model, --scale and --weights name, loaded, or bicubic."""
-    if normalised(args.model) == "bicubic":
-        if args.weights:
-            raise UserError(f"bicubic has no weights; leave out --weights {args.weights}.")
-        return Scored(
-            "bicubic", "", "", lambda benchmark, protocol, watch: score_bicubic(benchmark, protocol, watch=watch)
-        )
     candidate = find_candidate(args.model)
     name = "safmn" if normalised(args.model) == "safmn" else candidate.name
-    if args.weights is None:
-        raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
     network: nn.Module = candidate.build(args.scale)
-    picked = load_weights(network, args.weights).picked
+    picked = ""
+    if not any(True for _ in network.parameters()):
+        if args.weights:
+            raise UserError(f"{name} has no weights; leave out --weights {args.weights}.")
+    elif args.weights is None:
+        raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
+    else:
+        picked = load_weights(network, args.weights).picked
     network.to(device)
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
         return score(network, benchmark, protocol, device, tile=args.tile, watch=watch)
 
-    return Scored(name, str(args.weights), picked, run)
+    return Scored(name, str(args.weights or ""), picked, caveats_of(network), run)
 
 
 def score_all(
@@ -134,6 +135,7 @@ def show(
     }
     notes += [f"{', '.join(names)}: {origin}." for origin, names in sorted(origins.items())]
     notes += [note for one in scores for note in one.notes]
+    notes += subject.caveats
     title = f"{subject.model} x{protocol.scale}"
     print_table(title, ["dataset", "image", "PSNR-Y (dB)", "SSIM-Y"], rows, notes, text_columns=2)
 

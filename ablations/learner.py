@@ -32,7 +32,8 @@ class Learner:
         self.move_average = get_ema_multi_avg_fn(recipe.ema.decay)
         self.optimizer = torch.optim.Adam(self.weights, lr=keys.lr, betas=keys.betas, fused=True)
         shared = group.shared(self.network)
-        self.forward = torch.compile(shared) if recipe.compute.compile else shared
+        compiled = recipe.compute.compile and getattr(network, "compilable", True)
+        self.forward = torch.compile(shared) if compiled else shared
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
         if self.device.type == "cuda":
             set_float32_precision("tf32" if recipe.compute.precision == "tf32" else "ieee")
@@ -42,6 +43,8 @@ class Learner:
         with self.autocast:
             sr = self.forward(lr)
         loss = l1_fft_loss(sr, hr, self.recipe.loss)
+        if (extra := getattr(self.network, "extra_loss", None)) is not None:
+            loss = loss + extra
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = self._gradient_norm()

@@ -77,6 +77,10 @@ class PackedSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the same files: the pixels are shared, not copied."""
+        return PackedSet.open, (self.folder,)
+
     def image(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         """LR uint8 (3, h, w) and HR uint8 (3, scale h, scale w) of one image, copied out of the pack."""
         height, width = int(self.lr_height[i]), int(self.lr_width[i])

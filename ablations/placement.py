@@ -24,13 +24,16 @@ class Placement:
     reason: str
 
 
-def choose_placement(size_bytes: int, device: torch.device) -> Placement:
-    """By measured free memory: on the device if the images fit beside the network, else the fastest that holds them."""
+def choose_placement(size_bytes: int, device: torch.device, runs_per_gpu: int = 1) -> Placement:
+    """By measured free memory: on the device if the images fit beside the network, else the fastest that holds them.
+
+    Runs that share a GPU hold a copy each there; in host memory and on the disk they share the mapped files.
+    """
     size = f"training images take {size_bytes / 2**20:.0f} MiB"
     host = available_host_bytes()
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        if size_bytes <= DEVICE_SHARE * free:
+        if size_bytes <= DEVICE_SHARE * free / runs_per_gpu:
             return Placement("device", f"{size} of {free / 2**20:.0f} MiB free on the GPU: kept there")
     elif size_bytes <= HOST_SHARE * host:
         return Placement("device", f"{size} of {host / 2**20:.0f} MiB free: kept in memory")

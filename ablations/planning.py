@@ -1,11 +1,14 @@
 """From the command line to plans: which candidates, scales and seeds, on what data, by which recipe."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from safmn_bench.ablations import sweep_files
 from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.devices import choose_device
 from safmn_bench.ablations.placement import choose_placement
@@ -14,9 +17,11 @@ from safmn_bench.ablations.preparation import shown_in
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.running import Plan
+from safmn_bench.ablations.sweep import Options
 from safmn_bench.ablations.training_sets import open_training_sets
+from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
+from safmn_bench.models.variants import SCALES, TABLE3, TABLE4, Candidate, find_candidate
 from safmn_bench.profiling.display import progress
 
 
@@ -30,10 +35,11 @@ def arguments() -> argparse.ArgumentParser:
     what.add_argument("--variants", nargs="+", metavar="NAME", help="several")
     what.add_argument("--table", type=int, choices=(3, 4), help="all variants of a table of the paper")
     what.add_argument("--model", nargs="+", metavar="NAME", help="networks of Table 1, such as carn")
+    what.add_argument("--sweep", type=Path, metavar="FILE", help="a YAML file that names variants, scales, seeds, ...")
     parser.add_argument(
         "--recipe", metavar="NAME", help="quick, paper, or a YAML file (default: quick on a CPU, paper on a GPU)"
     )
-    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default: %(default)s")
+    parser.add_argument("--scale", type=int, nargs="+", default=[4], choices=SCALES, help="one or more (default: 4)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N", help="default: 0")
     parser.add_argument(
         "--train-data", type=Path, nargs="+", metavar="DIR", help="folders of images (default: embedded photographs)"
@@ -47,41 +53,82 @@ def arguments() -> argparse.ArgumentParser:
         "--set", dest="overrides", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
         help="recipe keys to change, such as train.iterations=2000",
     )  # fmt: skip
+    many = parser.add_argument_group("many runs")
+    many.add_argument(
+        "--slots-per-device", type=int, default=1, metavar="N",
+        help="runs at a time on each GPU, or on the CPU, whose threads they share (default: %(default)s)",
+    )  # fmt: skip
+    many.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of the time, then stop")
+    many.add_argument("--skip-failed", action="store_true", help="do not try again what failed before")
     return parser
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    """How the sweep is run."""
+    return Options(
+        out=args.out,
+        table=args.table,
+        slots_per_device=args.slots_per_device,
+        dry_run=args.dry_run,
+        skip_failed=args.skip_failed,
+    )
 
 
 def make_plans(args: argparse.Namespace) -> list[Plan]:
     """All runs that the options ask for. Raises UserError for anything that cannot be done, before any work is."""
+    if args.sweep:
+        sweep_files.apply(args.sweep, args)
     device = choose_device(args.device)
-    candidates = named_candidates(args)
-    recipes = [recipe_for(candidate, args.recipe, device, args.overrides) for candidate in candidates]
-    for candidate in candidates:
-        with torch.random.fork_rng(devices=[]):
-            candidate.build(args.scale)  # refuses a scale that it does not have
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
-    benchmarks = open_benchmarks(args.benchmarks, args.scale) if args.benchmarks else [embedded_validation(args.scale)]
-    patch = max(recipe.train.patch for recipe, _ in recipes)
-    sets = open_training_sets(args.train_data or [], args.scale)
+    candidates = named_candidates(args)
+    recipes = [recipe_for(candidate, args.recipe, device, args.overrides) for candidate in candidates]
+    scales = list(dict.fromkeys(args.scale))
+    for scale in scales:
+        for candidate in candidates:
+            require_trainable(candidate, scale)
+    plans = []
+    for scale in scales:
+        images = images_for(args, scale, device, max(recipe.train.patch for recipe, _ in recipes))
+        plans += [
+            Plan(
+                candidate=candidate,
+                scale=scale,
+                seed=seed,
+                recipe=recipe,
+                recipe_name=recipe_name,
+                device=device,
+                folder=RunFolder.of(args.out, candidate.name, scale, seed),
+                **images,
+            )
+            for candidate, (recipe, recipe_name) in zip(candidates, recipes, strict=True)
+            for seed in dict.fromkeys(args.seeds)
+        ]
+    return plans
+
+
+def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch: int) -> dict[str, Any]:
+    """The part of a plan that holds images, checked and packed: training set, benchmarks and placement."""
+    benchmarks = open_benchmarks(args.benchmarks, scale) if args.benchmarks else [embedded_validation(scale)]
+    sets = open_training_sets(args.train_data or [], scale)
     with progress() as bar:
-        training_set = prepare_training(sets, benchmarks, scale=args.scale, patch=patch, progress=shown_in(bar, set()))
-    placement = choose_placement(training_set.hr.nbytes + training_set.lr.nbytes, device)
-    return [
-        Plan(
-            candidate=candidate,
-            scale=args.scale,
-            seed=seed,
-            recipe=recipe,
-            recipe_name=recipe_name,
-            training_set=training_set,
-            benchmarks=benchmarks,
-            device=device,
-            placement=placement,
-            folder=RunFolder.of(args.out, candidate.name, args.scale, seed),
+        training_set = prepare_training(sets, benchmarks, scale=scale, patch=patch, progress=shown_in(bar, set()))
+    size = training_set.hr.nbytes + training_set.lr.nbytes
+    placement = choose_placement(size, device, args.slots_per_device)
+    return {"training_set": training_set, "benchmarks": benchmarks, "placement": placement}
+
+
+def require_trainable(candidate: Candidate, scale: int) -> None:
+    """Build the network once, and print its caveats. Raises UserError for a wrong scale, or nothing to train."""
+    with torch.random.fork_rng(devices=[]):
+        network = candidate.build(scale)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError(
+            f"{candidate.name} has nothing to train. Score it as it is: evaluate --model {candidate.name} "
+            f"--scale {scale}."
         )
-        for candidate, (recipe, recipe_name) in zip(candidates, recipes, strict=True)
-        for seed in dict.fromkeys(args.seeds)
-    ]
+    for caveat in caveats_of(network):
+        print(f"note: {caveat}", file=sys.stderr)
 
 
 def named_candidates(args: argparse.Namespace) -> list[Candidate]:

@@ -10,7 +10,6 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import yaml
 
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.variants import flattened, read_mapping
+from safmn_bench.profiling.files import package_folder
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 SAMPLINGS = ("image", "area")
@@ -162,16 +162,18 @@ def recipe_keys() -> list[str]:
 
 def packaged_recipes() -> list[str]:
     """Names of the recipes in the package."""
-    files = resources.files("safmn_bench.ablations").joinpath("recipes").iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+    return sorted(file.stem for file in _packaged_folder().glob("*.yaml"))
+
+
+def _packaged_folder() -> Path:
+    return package_folder("safmn_bench.ablations") / "recipes"
 
 
 def _read(name: str) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         return read_mapping(Path(name))
     known = match_name("recipe", name, packaged_recipes(), "Your own is a YAML file: --recipe my_recipe.yaml.")
-    file = resources.files("safmn_bench.ablations").joinpath("recipes").joinpath(f"{known}.yaml")
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+    return yaml.safe_load((_packaged_folder() / f"{known}.yaml").read_text(encoding="utf-8"))
 
 
 def _parse_override(override: str, keys: Sequence[str]) -> tuple[str, Any]:

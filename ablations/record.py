@@ -59,6 +59,16 @@ class RunFolder:
         """The result, written last."""
         return self.path / "record.json"
 
+    @property
+    def lock(self) -> Path:
+        """Who runs it at the moment."""
+        return self.path / "lock.json"
+
+    @property
+    def log(self) -> Path:
+        """What a run in a process of its own printed."""
+        return self.path / "log.txt"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -91,6 +101,11 @@ class Record:
     collapse: Mapping[str, Any] | None = None
     """For a collapse: the first bad iteration, the reason, and the iteration whose weights were kept, if any."""
     error: str = ""
+    """For a failed run: the cause, in one line. Its counts and scores are zero or empty."""
+    config_hash: str = ""
+    """Of the effective configuration: two runs with the same one are the same run."""
+    sittings: int = 1
+    """How often training was started: 1, and one more for each time that it went on from a checkpoint."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:

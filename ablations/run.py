@@ -2,6 +2,7 @@
 
 python ablations/run.py --variant w_o_MR
 python ablations/run.py --variants baseline my_variant.yaml --seeds 0 1 2 --set train.iterations=3000
+python ablations/run.py --table 3 --seeds 0 1 2 --slots-per-device 4
 """
 
 import sys
@@ -11,14 +12,15 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.planning import arguments, make_plans
+from safmn_bench.ablations.planning import arguments, make_plans, options_of
 from safmn_bench.ablations.sweep import run_all
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Run what the options ask for, one after the other, and print the table."""
-    return run_all(make_plans(arguments().parse_args(argv)))
+    """Run what the options ask for, and print the table."""
+    args = arguments().parse_args(argv)
+    return run_all(make_plans(args), options_of(args))
 
 
 if __name__ == "__main__":

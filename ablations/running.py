@@ -1,6 +1,10 @@
 """One run, whole: prepare, train, score, and write the record."""
 
+import contextlib
 import datetime
+import hashlib
+import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +15,10 @@ from torch import nn
 
 from safmn_bench.ablations import checkpoint
 from safmn_bench.ablations.benchmarks import Benchmark
+from safmn_bench.ablations.boards import Board
+from safmn_bench.ablations.images import pixel_digest
 from safmn_bench.ablations.learner import Learner
+from safmn_bench.ablations.locks import held
 from safmn_bench.ablations.packing import PackedSet
 from safmn_bench.ablations.placement import Placement, open_batches
 from safmn_bench.ablations.processes import Group
@@ -22,8 +29,8 @@ from safmn_bench.ablations.training import Hooks, Scores, Trained, Training
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate, flattened, read_mapping
 from safmn_bench.profiling.counting import complexity
-from safmn_bench.profiling.files import write_text
-from safmn_bench.profiling.machine import commit, machine, versions
+from safmn_bench.profiling.files import cache_folder, write_json, write_text
+from safmn_bench.profiling.machine import commit, hardware_name, machine, versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +61,53 @@ class Plan:
             "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]},
         }
 
+    def config_hash(self) -> str:
+        """A short name of the effective configuration."""
+        return hashlib.sha256(json.dumps(self.config(), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def title(self) -> str:
+        """The run's name for people."""
+        return f"{self.candidate.name} x{self.scale} seed {self.seed}"
+
 
 def run(
     plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
 ) -> Record | None:
-    """Train, score and record one plan; a finished one is read back, a begun one continues.
+    """Train, score and record one plan; a finished one is read back, a begun or failed one continues.
 
-    Process 0 returns the record, the others None. Raises UserError when the folder holds another configuration, and
-    training.Stopped when asked to stop.
+    Process 0 returns the record, the others None. Raises UserError when the folder holds another configuration,
+    locks.Busy when another process has the run, and training.Stopped when asked to stop.
     """
-    if group.main:
-        claim(plan)
-    finished = read_record(plan.folder)
+    with contextlib.ExitStack() as stack:
+        if group.main:
+            claim(plan)
+            if (finished := finished_record(plan)) is not None and group.world == 1:
+                return finished
+            lock = stack.enter_context(held(plan.folder.lock))
+            group.wait()
+            return run_held(plan, group, progress, lambda: stop() or lock.lost)
+        group.wait()  # process 0 has claimed the folder
+        return run_held(plan, group, progress, stop)
+
+
+def finished_record(plan: Plan) -> Record | None:
+    """The record of a finished or collapsed run; a failed one is to be tried again."""
+    record = read_record(plan.folder)
+    return record if record is not None and record.status != "failed" else None
+
+
+def run_held(
+    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> Record | None:
+    """`run`, with the lock held."""
+    finished = finished_record(plan)  # looked at again: it may have been written while the lock was another's
     group.wait()  # every process has looked before process 0 can have written
     if finished is not None:
         return finished
     protocol = Protocol(scale=plan.scale)
+    if group.main:
+        print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
     trained = train(plan, group, protocol, progress, stop)
     if not group.main:
         return None
@@ -114,14 +152,24 @@ def train(
         images, plan.recipe.train, plan.placement, seed=plan.seed, device=device, rank=group.rank, world=group.world
     )
 
+    board = Board(plan.folder.path, plan.recipe)
+
     def validate(network: nn.Module) -> Scores:
         """Scores on the first benchmark: the others are scored once, at the end."""
         first = plan.benchmarks[0]
-        mean = score(network, first, protocol, device)
+        mean = score(network, first, protocol, device, watch=board.watch)
         return {first.name: {"psnr_y_db": mean.psnr_y_db, "ssim_y": mean.ssim_y}}
 
-    hooks = Hooks(validate=validate, progress=progress, stop=stop)
-    return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
+    def report(done: int, loss: float, scores: Scores | None) -> None:
+        if group.main:
+            progress(done, loss, scores)
+            board(done, loss, scores)
+
+    hooks = Hooks(validate=validate, progress=report, stop=stop)
+    try:
+        return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
+    finally:
+        board.close()
 
 
 def scores_of(plan: Plan, weights: dict[str, torch.Tensor], protocol: Protocol) -> dict[str, Any]:
@@ -137,27 +185,75 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Pr
     cost = complexity(plan.candidate, plan.scale)
     samples = trained.iterations * plan.recipe.train.batch
     return Record(
-        variant=plan.candidate.name,
-        model=plan.candidate.model,
-        scale=plan.scale,
-        seed=plan.seed,
+        **described(plan, protocol),
         status="collapsed" if trained.collapse else "finished",
         iterations=trained.iterations,
-        recipe={"name": plan.recipe_name, **plan.recipe.to_dict()},
-        config=plan.config()["network"],
         scores=scores,
-        bicubic={b.name: score_bicubic(b, protocol).to_dict() for b in plan.benchmarks},
+        bicubic={b.name: bicubic_scores(b, protocol) for b in plan.benchmarks},
         params=cost.params,
         flops=cost.flops,
         acts=cost.acts,
         uncounted_ops=cost.uncounted_ops,
         train_seconds=round(trained.seconds, 3),
         images_per_second=round(samples / trained.seconds, 3),
-        protocol=protocol.text,
-        data={**plan.config()["data"], "placement": plan.placement.reason},
-        machine=machine(plan.device),
-        versions=versions(),
-        commit=commit(),
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         collapse=trained.collapse,
+        sittings=trained.sittings,
     )
+
+
+def record_failure(plan: Plan, cause: str) -> None:
+    """Write the record of a run that failed, unless it has a record already or its folder is another's."""
+    try:
+        claim(plan)
+        if finished_record(plan) is not None:
+            return
+        Record(
+            **described(plan, Protocol(scale=plan.scale)),
+            status="failed",
+            error=cause,
+            iterations=0,
+            scores={},
+            bicubic={},
+            params=0,
+            flops=0,
+            acts=0,
+            uncounted_ops={},
+            train_seconds=0.0,
+            images_per_second=0.0,
+        ).write(plan.folder)
+    except UserError:
+        return  # the failure is reported anyway; a folder of another configuration is left alone
+
+
+def described(plan: Plan, protocol: Protocol) -> dict[str, Any]:
+    """What a record says before anything is measured."""
+    return {
+        "variant": plan.candidate.name,
+        "model": plan.candidate.model,
+        "scale": plan.scale,
+        "seed": plan.seed,
+        "recipe": {"name": plan.recipe_name, **plan.recipe.to_dict()},
+        "config": plan.config()["network"],
+        "protocol": protocol.text,
+        "data": {**plan.config()["data"], "placement": plan.placement.reason},
+        "machine": machine(plan.device),
+        "versions": versions(),
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "config_hash": plan.config_hash(),
+    }
+
+
+def bicubic_scores(benchmark: Benchmark, protocol: Protocol) -> dict[str, Any]:
+    """Plain bicubic on a benchmark, remembered by its images' content: every run of a sweep needs it again."""
+    images = [f"{pair.name} {pair.digest} {pixel_digest(pair.lr)}" for pair in benchmark.pairs()]
+    content = [protocol.text, *images]
+    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
+    memory = cache_folder() / "bicubic" / f"{digest}.json"
+    try:
+        return json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        scores = score_bicubic(benchmark, protocol).to_dict()
+        with contextlib.suppress(UserError):  # not remembered: computed again next time
+            write_json(memory, scores)
+        return scores

@@ -16,8 +16,9 @@ from torch import nn
 from safmn_bench.ablations.benchmarks import Benchmark, Pair
 from safmn_bench.ablations.metrics import full_plane, luma_plane, psnr_db, ssim
 from safmn_bench.ablations.tiling import Tiling, enlarge_in_tiles, tiling_for
+from safmn_bench.models.bicubic import Bicubic
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.models.resize import bicubic_uint8, to_uint8
+from safmn_bench.models.resize import to_uint8
 
 
 class NotFinite(UserError):
@@ -113,7 +114,7 @@ def score(
 
     def enlarge(pair: Pair) -> torch.Tensor:
         _, height, width = pair.lr.shape
-        tiling = tiling_for(network, height, width, device, tile)
+        tiling = None if _is_8_bit(network) else tiling_for(network, height, width, device, tile)
         if tiling is not None:
             tiled[pair.name] = tiling
         return super_resolved(network, pair, device, tiling)
@@ -124,19 +125,18 @@ def score(
     return Scores(benchmark.name, images, notes)
 
 
-def score_bicubic(benchmark: Benchmark, protocol: Protocol, *, watch: Watch | None = None) -> Scores:
-    """Score plain bicubic enlargement, on the CPU."""
-    return Scores(benchmark.name, _scored(benchmark, protocol, lambda p: bicubic_sr(p.lr, protocol.scale), watch))
-
-
-def bicubic_sr(lr: torch.Tensor, scale: int) -> torch.Tensor:
-    """LR uint8 (3, h, w) to uint8 (3, scale h, scale w), as MATLAB's `imresize(lr, scale)`."""
-    height, width = lr.shape[-2:]
-    return bicubic_uint8(lr, height * scale, width * scale)
+def score_bicubic(benchmark: Benchmark, protocol: Protocol) -> Scores:
+    """Score plain bicubic enlargement."""
+    return score(Bicubic(scale=protocol.scale), benchmark, protocol, torch.device("cpu"))
 
 
 def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling: Tiling | None = None) -> torch.Tensor:
-    """The network's SR of a pair's LR, uint8 (3, H, W), on `device`. Raises UserError where it is not finite."""
+    """The network's SR of a pair's LR, uint8 (3, H, W), on `device`. Raises UserError where it is not finite.
+
+    A method that is defined on 8-bit images (`enlarge_uint8`) is asked for just that.
+    """
+    if _is_8_bit(network):
+        return network.enlarge_uint8(pair.lr).to(device)  # type: ignore[operator]
     lr = pair.lr.to(device).unsqueeze(0).float() / 255.0
     scale = pair.hr.shape[-1] // pair.lr.shape[-1]
     sr = enlarge_in_tiles(network, lr, scale, tiling) if tiling else network(lr)
@@ -146,6 +146,10 @@ def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling:
             "Score other weights."
         )
     return to_uint8(sr[0].float() * 255.0)
+
+
+def _is_8_bit(network: nn.Module) -> bool:
+    return hasattr(network, "enlarge_uint8")
 
 
 @contextmanager

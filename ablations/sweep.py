@@ -1,98 +1,186 @@
-"""Several runs, one after the other, with a progress bar each and one table at the end."""
+"""A sweep: the plan is shown, what is finished is skipped, the rest runs, and a table and sweep.csv come out."""
 
+import csv
 import sys
 import traceback
 from collections.abc import Sequence
-
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from safmn_bench.ablations.allocator import keep_freed_memory
+from safmn_bench.ablations.estimate import seconds_of
 from safmn_bench.ablations.interrupts import StopRequest, stop_on_signals
+from safmn_bench.ablations.live_table import duration, shown
+from safmn_bench.ablations.local_engine import Job, run_jobs
 from safmn_bench.ablations.processes import Group, join, leave
-from safmn_bench.ablations.record import Record
-from safmn_bench.ablations.running import Plan, run
+from safmn_bench.ablations.record import Record, read_record
+from safmn_bench.ablations.run_bar import run_with_bar
+from safmn_bench.ablations.running import Plan, claim, record_failure
+from safmn_bench.ablations.slots import slots_of
 from safmn_bench.ablations.summary import print_summary
-from safmn_bench.ablations.training import Scores, Stopped
+from safmn_bench.ablations.training import Stopped
+from safmn_bench.ablations.worker import cause_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling import display
+from safmn_bench.profiling.files import write_csv
+
+COLUMNS = ("variant", "model", "scale", "seed", "status", "cause", "iterations", "train_seconds", "config_hash", "log")
+_KEY = COLUMNS[:4]
+_ENDED = ("finished", "collapsed")
+_SHOWN = 40  # runs up to which the plan names each
 
 
-def run_all(plans: Sequence[Plan]) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a sweep is run; none of it changes a result."""
+
+    out: Path
+    table: int | None = None
+    """The table of the paper that the sweep is, which is written at its end."""
+    slots_per_device: int = 1
+    dry_run: bool = False
+    skip_failed: bool = False
+
+
+def run_all(plans: Sequence[Plan], options: Options) -> int:
     """Run every plan; returns 0, 1 if some failed (each named with its cause), or 130/143 if told to stop.
 
-    A failure of one run does not stop the others. Raises UserError where the only run cannot start.
+    Several runs have a process each; one alone, or the processes of torchrun, run in this one. A failure of one run
+    does not stop the others. Raises UserError where the only run cannot start.
     """
+    jobs = [job_of(plan, options) for plan in plans]
     group = join(plans[0].device)
-    if group.device.type == "cpu":
-        keep_freed_memory()
     try:
-        return run_in_turn(plans, group)
+        if group.main and (len(jobs) > 1 or options.dry_run):
+            show_plan(jobs, options)
+        if options.dry_run:
+            return 0
+        with stop_on_signals() as stop:
+            if len(plans) == 1 or group.world > 1:
+                run_here(jobs, group, stop)
+            else:
+                with shown(jobs) as view:
+                    run_jobs(jobs, slots_of(plans[0].device, options.slots_per_device), stop, view)
+        return finish(jobs, options, stop) if group.main else 0
     finally:
         leave()
 
 
-def run_in_turn(plans: Sequence[Plan], group: Group) -> int:
-    """Run the plans in this process, one of `group`, and report at the end; returns the exit status."""
-    records: list[Record] = []
-    failures: list[str] = []
-    with stop_on_signals() as stop:
-        for plan in plans:
-            name = f"{plan.candidate.name} x{plan.scale} seed {plan.seed}"
-            try:
-                if (record := run_with_bar(plan, name, group, stop)) is not None:
-                    records.append(record)
-            except Stopped as stopped:
-                print(f"{name}: {stopped}; the same command goes on from there.", file=sys.stderr)
-                return stop.exit_status
-            except UserError as error:
-                if len(plans) == 1:
-                    raise
-                failures.append(f"{name}: {error}")
-            except Exception:
-                failures.append(f"{name}: {traceback.format_exc()}")
-    if group.main and records:
-        print_summary(records)
-        print(f"Records: {', '.join(str(plan.folder.record) for plan in plans if plan.folder.record.exists())}")
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
+def job_of(plan: Plan, options: Options) -> Job:
+    """What is known of a run before it starts: finished, failed for good, or to be done."""
+    job = Job(plan)
+    try:
+        record = read_record(plan.folder)
+        if record is not None and record.config_hash != plan.config_hash():
+            claim(plan)  # says what differs
+    except UserError as error:
+        job.state, job.cause = "failed", str(error)
+        return job
+    if record is not None and (record.status in _ENDED or options.skip_failed):
+        job.state, job.cause, job.skipped = record.status, record.error, True
+    return job
+
+
+def show_plan(jobs: Sequence[Job], options: Options) -> None:
+    """Print what there is to do, and how long it will take."""
+    todo = [job for job in jobs if job.state == "waiting"]
+    if len(jobs) <= _SHOWN:
+        rows = [[job.plan.title, state_of(job), job.plan.config_hash()] for job in jobs]
+        display.print_table("Plan", ["run", "state", "configuration"], rows, text_columns=3)
+    begun = sum(state_of(job) == "begun" for job in todo)
+    line = f"{len(jobs)} runs: {len(jobs) - len(todo)} done, {len(todo)} to do"
+    line += f" ({begun} go on from a checkpoint)" if begun else ""
+    seconds = seconds_of([job.plan for job in todo], options.slots_per_device)
+    if seconds is not None:
+        line += f", about {duration(seconds)} of training from the first iteration on, by steps measured now"
+    print(f"{line}.", flush=True)
+
+
+def state_of(job: Job) -> str:
+    """A run's state in the plan."""
+    if job.state != "waiting":
+        return f"{job.state}, skipped" if job.skipped else job.state
+    return "begun" if job.plan.folder.checkpoint.exists() else "new"
+
+
+def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
+    """Run the jobs in this process, one of `group`, one after the other; jobs hold the outcome."""
+    if group.device.type == "cpu":
+        keep_freed_memory()
+    for job in jobs:
+        try:
+            record = run_with_bar(job.plan, group, stop)
+            job.state, job.cause = (record.status, "") if record is not None else ("finished", "")
+        except Stopped:
+            job.state = "stopped"
+            return
+        except UserError as error:
+            if len(jobs) == 1:
+                raise
+            job.state, job.cause = "failed", str(error)
+        except Exception as error:
+            traceback.print_exc()
+            job.state, job.cause = "failed", cause_of(error)
+            if group.main:
+                record_failure(job.plan, job.cause)
+
+
+def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
+    """Write sweep.csv, print the tables and every failure; returns the exit status."""
+    records = [record for job in jobs if (record := ended_record(job)) is not None]
+    write_sweep(options.out / "sweep.csv", jobs, records)
+    for scale in sorted({record.scale for record in records}):
+        print_summary([record for record in records if record.scale == scale])
+    if records:
+        print(f"Records and sweep.csv: {options.out}")
+    if stop():
+        print("Stopped; the same command goes on from there.", file=sys.stderr)
+        return stop.exit_status
+    failures = [job for job in jobs if job.state not in _ENDED]
+    for job in failures:
+        log = f" (log: {job.plan.folder.log})" if job.plan.folder.log.exists() else ""
+        print(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", file=sys.stderr)
     return 1 if failures else 0
 
 
-def run_with_bar(plan: Plan, name: str, group: Group, stop: StopRequest) -> Record | None:
-    """Run one plan under a live progress bar, or with plain lines where there is no terminal."""
-    if not group.main or not display.console(stderr=True).is_terminal:
-        return run(plan, group, PlainProgress(name, plan), stop)
-    columns = ("{task.description}", BarColumn(), "{task.completed}/{task.total}", "{task.fields[state]}")
-    times = (TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(elapsed_when_finished=True))
-    with Progress(*columns, *times, console=display.console(stderr=True)) as bar:
-        task = bar.add_task(name, total=plan.recipe.train.iterations, state="")
-        return run(plan, group, LiveProgress(bar, task, plan), stop)
+def ended_record(job: Job) -> Record | None:
+    """The record of a job that finished or collapsed."""
+    return read_record(job.plan.folder) if job.state in _ENDED else None
 
 
-class LiveProgress:
-    """Shows loss, images per second and the last validation PSNR on a rich bar."""
-
-    def __init__(self, bar: Progress, task: TaskID, plan: Plan) -> None:
-        self.bar, self.task, self.batch = bar, task, plan.recipe.train.batch
-        self.psnr = ""
-
-    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
-        """Take note of progress."""
-        for dataset, values in (scores or {}).items():
-            self.psnr = f"{dataset} {values['psnr_y_db']:.2f} dB"
-        speed = (self.bar.tasks[0].speed or 0.0) * self.batch
-        state = f"loss {loss:.4f}  {speed:.0f} images/s  {self.psnr}"
-        self.bar.update(self.task, completed=done, state=state)
+def write_sweep(path: Path, jobs: Sequence[Job], records: Sequence[Record]) -> None:
+    """One line per run: those of this sweep, and those of others that the file already had."""
+    by_folder = {(r.variant, r.model, r.scale, r.seed): r for r in records}
+    rows = {}
+    for job in jobs:
+        key = (job.plan.candidate.name, job.plan.candidate.model, job.plan.scale, job.plan.seed)
+        rows[tuple(map(str, key))] = row_of(job, by_folder.get(key))
+    kept = [row for row in read_sweep(path) if tuple(row[column] for column in _KEY) not in rows]
+    everything = [*kept, *rows.values()]
+    scores = dict.fromkeys(column for row in everything for column in row if column not in COLUMNS)
+    columns = (*COLUMNS, *scores)
+    write_csv(path, columns, [{column: row.get(column) for column in columns} for row in everything])
 
 
-class PlainProgress:
-    """A line per validation, for logs."""
+def row_of(job: Job, record: Record | None) -> dict[str, Any]:
+    """A run's line, with its mean score on each benchmark if it has any."""
+    plan = job.plan
+    row: dict[str, Any] = dict(
+        zip(_KEY, (plan.candidate.name, plan.candidate.model, plan.scale, plan.seed), strict=True)
+    )
+    row |= {"status": job.state, "cause": job.cause, "config_hash": plan.config_hash()}
+    row |= {"iterations": record.iterations if record else job.done}
+    row |= {"train_seconds": record.train_seconds if record else None}
+    row |= {"log": str(plan.folder.log) if plan.folder.log.exists() else None}
+    for name, scores in (record.scores if record else {}).items():
+        row |= {f"{name}_psnr_y_db": scores["psnr_y_db"], f"{name}_ssim_y": scores["ssim_y"]}
+    return row
 
-    def __init__(self, name: str, plan: Plan) -> None:
-        self.name, self.total = name, plan.recipe.train.iterations
 
-    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
-        """Take note of progress."""
-        for dataset, values in (scores or {}).items():
-            line = f"{self.name}: iteration {done}/{self.total}, loss {loss:.4f}, {dataset}"
-            print(f"{line} {values['psnr_y_db']:.2f} dB", file=sys.stderr, flush=True)
+def read_sweep(path: Path) -> list[dict[str, str]]:
+    """The rows of a sweep.csv, or none."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))

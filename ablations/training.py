@@ -41,6 +41,7 @@ class Trained:
     weights: dict[str, torch.Tensor] | None
     iterations: int
     seconds: float
+    sittings: int
     collapse: dict[str, Any] | None = None
 
 
@@ -66,6 +67,7 @@ class Training:
         self.watch = CollapseWatch()
         self.done = 0  # iterations
         self.seconds = 0.0  # of training alone: validation and saving are left out
+        self.sittings = 1  # starts, this one included
         self.unread: list[torch.Tensor] = []  # (loss, gradient norm) of steps, still on the device
         self.unlogged: list[float] = []  # losses since the last row of losses.csv
         self.best: dict[str, Any] = {"psnr_y_db": None, "iteration": 0, "weights": None}
@@ -94,7 +96,17 @@ class Training:
             if stop:
                 raise Stopped(f"stopped after {self.done} iterations")
             started = time.perf_counter()
-        return Trained(weights=plain_weights(self.learner.ema), iterations=self.done, seconds=self.seconds)
+        return self.trained(plain_weights(self.learner.ema))
+
+    def trained(self, weights: dict[str, torch.Tensor] | None, collapse: dict[str, Any] | None = None) -> Trained:
+        """What is left at the end."""
+        return Trained(
+            weights=weights,
+            iterations=self.done,
+            seconds=self.seconds,
+            sittings=self.sittings,
+            collapse=collapse,
+        )
 
     def asked_to_stop(self) -> bool:
         """Whether to stop after this iteration; several processes agree on it, so they look less often."""
@@ -161,8 +173,7 @@ class Training:
             "noticed": self.done,
             "weights_from_iteration": self.best["iteration"] or None,
         }
-        weights = self.best["weights"]
-        return Trained(weights=weights, iterations=self.done, seconds=self.seconds, collapse=collapse)
+        return self.trained(self.best["weights"], collapse)
 
     def save(self) -> None:
         """Write the log and last.pt; both are whole at any moment."""
@@ -172,6 +183,7 @@ class Training:
         state = {
             "done": self.done,
             "seconds": self.seconds,
+            "sittings": self.sittings,
             "unlogged": self.unlogged,
             "best": self.best,
             "watch": self.watch.state_dict(),
@@ -185,7 +197,7 @@ class Training:
         state = checkpoint.load(self.folder.checkpoint, self.learner.device)
         if state is None:
             return
-        self.done, self.seconds = state["done"], state["seconds"]
+        self.done, self.seconds, self.sittings = state["done"], state["seconds"], state["sittings"] + 1
         self.unlogged, self.best = state["unlogged"], state["best"]
         self.watch.load_state_dict(state["watch"])
         self.learner.load_state_dict(state["learner"])

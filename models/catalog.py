@@ -8,37 +8,88 @@ To add a network: write its file in `models/`, then add one entry here. The inte
 - state-dict keys as published. Where published files come in several key layouts, `adapt_state_dict(state)`
   returns the state under our keys;
 - optionally `counted(lr_height, lr_width) -> (module, input_shape)`: what the literature counts, where that is not
-  `forward` on the RGB image (luma networks, re-parameterised networks).
+  `forward` on the RGB image (luma networks, re-parameterised networks); `uncounted_parameters()`: names of parameters
+  that the literature leaves out of the count;
+- optionally `dynamic = True` where the cost depends on the image: `counted` then gives the most that it can cost, and
+  a pass in evaluation mode spends what the image needs;
+- optionally `compilable = False` where torch.compile gains nothing or fails, `extra_loss`, a tensor that training adds
+  to the recipe's loss (None outside training), `caveats()`, sentences that a user must read with the results, and
+  `enlarge_uint8(lr)`, for a method that is defined on 8-bit images.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
-from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.models.bicubic import Bicubic
+from safmn_bench.models.carn import CARN
+from safmn_bench.models.ecbsr import ECBSR
+from safmn_bench.models.edsr import EDSR
+from safmn_bench.models.errors import UserError, match_name, normalised
+from safmn_bench.models.espcn import ESPCN
+from safmn_bench.models.fsrcnn import FSRCNN
+from safmn_bench.models.imdn import IMDN
+from safmn_bench.models.lapar import LAPAR
+from safmn_bench.models.lapsrn import LapSRN
+from safmn_bench.models.pan import PAN
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
+from safmn_bench.models.shufflemixer import ShuffleMixer
+from safmn_bench.models.smsr import SMSR
+from safmn_bench.models.srcnn import SRCNN
+from safmn_bench.models.vdsr import VDSR
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One network: `build(scale)` makes it, for each of `scales`; `label` is its name in Table 1."""
+    """One network: `build(scale)` makes it, for each of `scales`; `label` is its name in Table 1.
+
+    `recipe` maps dotted recipe keys to values without which training diverges.
+    """
 
     name: str
     label: str
     scales: tuple[int, ...]
     build: Callable[[int], nn.Module]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _model(
+    label: str,
+    build: Callable[[int], nn.Module],
+    *,
+    scales: tuple[int, ...] = (2, 3, 4),
+    recipe: Mapping[str, Any] | None = None,
+) -> Model:
+    return Model(name=normalised(label), label=label, scales=scales, build=build, recipe=recipe or {})
+
+
+# Both work on the 0-255 scale. At 5e-3 (recipe quick) either's loss grows beyond all bounds within 20 iterations; EDSR
+# trains at 1e-3, ECBSR stays at its nearest-neighbour start there and trains at its authors' 5e-4.
+_EDSR_RECIPE = {"optimizer.lr": 1e-3}
+_ECBSR_RECIPE = {"optimizer.lr": 5e-4}
 
 
 MODELS: dict[str, Model] = {
     model.name: model
-    for model in (
-        Model(
-            name="safmn",
-            label="SAFMN",
-            scales=(2, 3, 4),
-            build=lambda scale: SAFMN(SAFMNConfig(), scale=scale),
-        ),
+    for model in (  # in the order of Table 1
+        _model("Bicubic", lambda scale: Bicubic(scale=scale)),
+        _model("SRCNN", lambda scale: SRCNN(scale=scale)),
+        _model("FSRCNN", lambda scale: FSRCNN(scale=scale)),
+        _model("ESPCN", lambda scale: ESPCN(scale=scale)),
+        _model("VDSR", lambda scale: VDSR(scale=scale)),
+        _model("LapSRN", lambda scale: LapSRN(scale=scale), scales=(2, 4)),
+        _model("CARN-M", lambda scale: CARN(scale=scale, mobile=True)),
+        _model("CARN", lambda scale: CARN(scale=scale)),
+        _model("EDSR-baseline", lambda scale: EDSR(scale=scale), recipe=_EDSR_RECIPE),
+        _model("IMDN", lambda scale: IMDN(scale=scale)),
+        _model("PAN", lambda scale: PAN(scale=scale)),
+        _model("LAPAR-A", lambda scale: LAPAR(scale=scale)),
+        _model("ECBSR-M16C64", lambda scale: ECBSR(scale=scale), recipe=_ECBSR_RECIPE),
+        _model("SMSR", lambda scale: SMSR(scale=scale)),
+        _model("ShuffleMixer", lambda scale: ShuffleMixer(scale=scale)),
+        _model("SAFMN", lambda scale: SAFMN(SAFMNConfig(), scale=scale)),
     )
 }
 
@@ -55,3 +106,8 @@ def build_model(name: str, scale: int) -> nn.Module:
         allowed = ", ".join(str(s) for s in model.scales)
         raise UserError(f"{model.label} has no scale {scale}. Allowed: {allowed}. Choose one with --scale.")
     return model.build(scale)
+
+
+def caveats_of(network: nn.Module) -> list[str]:
+    """What a user must read with this network's results; mostly nothing."""
+    return list(getattr(network, "caveats", list)())

@@ -17,6 +17,7 @@ _OFFSET = (16.0, 128.0, 128.0)
 
 
 @functools.lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept must serve training too, whoever asks first
 def _conversion(dtype: torch.dtype, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(matrix, inverse, offset), computed in float64 and then cast."""
     matrix = torch.tensor(_FROM_RGB, dtype=torch.float64) / 255.0

@@ -25,6 +25,7 @@ def cubic(x: torch.Tensor) -> torch.Tensor:
 
 
 @functools.lru_cache(maxsize=256)
+@torch.inference_mode(False)  # what is kept must serve training too, whoever asks first
 def taps(in_length: int, out_length: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Indices (taps, out_length), int64, and weights of the same shape, float64, each column summing to 1.
 

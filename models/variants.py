@@ -102,7 +102,8 @@ def find_candidate(given: str) -> Candidate:
     name = match_name("variant or model", given, [*VARIANTS, *peers], advice)
     if name in VARIANTS:
         return VARIANTS[name]
-    return Candidate(name=name, change=f"another network: {MODELS[name].label}", model=name, config=None)
+    peer = MODELS[name]
+    return Candidate(name=name, change=f"another network: {peer.label}", model=name, config=None, recipe=peer.recipe)
 
 
 _FIELDS = ("name", "base", "change", "model", "recipe")

@@ -2,6 +2,7 @@
 
 python profiling/complexity.py --table 3
 python profiling/complexity.py --models baseline w_o_MR my_variant.yaml --scale 2 --csv counts.csv
+python profiling/complexity.py --models smsr --scale 2 --weights smsr_x2.pth --images babyx2.png headx2.png
 """
 
 import argparse
@@ -15,6 +16,7 @@ except ModuleNotFoundError:
     sys.exit(2)
 from safmn_bench.models.variants import find_candidate
 from safmn_bench.profiling.complexity_table import count_all, csv_row, paper_table_of, rows_of_table, show, write
+from safmn_bench.profiling.image_cost import report_images
 
 
 @command
@@ -26,8 +28,14 @@ def main(argv: list[str] | None = None) -> int:
     what.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 4; for --table 1 all three")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write exact counts here")
+    images = parser.add_argument_group("on images", "what networks cost that skip what an image does not need (smsr)")
+    images.add_argument("--images", type=Path, nargs="+", metavar="FILE", help="LR images; one model in --models")
+    images.add_argument("--weights", type=Path, metavar="FILE", help="its weights (default: fresh ones)")
     args = parser.parse_args(argv)
 
+    if args.images or args.weights:
+        report_images(parser, args)
+        return 0
     if args.table:
         wanted = rows_of_table(args.table, args.scale)
     else:

@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.files import cache_folder, write_json
+from safmn_bench.profiling.files import cache_folder, package_folder, write_json
 
 LR_SIZES = {2: (640, 360), 3: (427, 240), 4: (320, 180)}
 """LR size by scale for an HR image of 1280x720; the longer side first, as the authors' script has it."""
@@ -43,7 +43,12 @@ class Complexity:
 
 
 def count(network: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
-    """Count one forward pass of `network` on zeros of `input_shape`, on the CPU, by one trace.
+    """Count one forward pass of `network` on zeros of `input_shape`, as `count_on` does."""
+    return count_on(network, torch.zeros(input_shape))
+
+
+def count_on(network: nn.Module, x: torch.Tensor) -> Complexity:
+    """Count one forward pass of `network` on `x`, on the CPU, by one trace.
 
     Batch normalisation is counted in training mode (5 operations per element), as the paper's figure shows; the
     network's own running statistics are changed by that, so pass one that is not used further.
@@ -52,7 +57,7 @@ def count(network: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train()
-    analysis = FlopCountAnalysis(network, (torch.zeros(input_shape),))
+    analysis = FlopCountAnalysis(network, (x,))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
     for operator, activations in ACTIVATION_HANDLES.items():
         analysis.set_op_handle(operator, _both(operator, analysis._op_handles[operator], activations))
@@ -65,7 +70,7 @@ def count(network: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
         params=sum(p.numel() for name, p in network.named_parameters() if name not in free),
         flops=sum(flops.values()),
         acts=sum(int(n) for name, n in by_operator.items() if name.startswith(_ACTS)),
-        input_shape=tuple(input_shape),
+        input_shape=tuple(x.shape),
         flops_by_operator=dict(sorted(flops.items())),
         uncounted_ops={name.removeprefix("aten::"): n for name, n in sorted(uncounted.items())},
     )
@@ -109,10 +114,14 @@ def complexity(candidate: Candidate, scale: int) -> Complexity:
 
 def counted_form(network: nn.Module, scale: int) -> tuple[nn.Module, tuple[int, ...]]:
     """What the literature counts of a network: itself on an RGB image, unless it says otherwise (`counted`)."""
-    size = LR_SIZES[scale]
+    return counted_at(network, *LR_SIZES[scale])
+
+
+def counted_at(network: nn.Module, lr_height: int, lr_width: int) -> tuple[nn.Module, tuple[int, ...]]:
+    """`counted_form` at another LR size."""
     if hasattr(network, "counted"):
-        return network.counted(*size)  # type: ignore[operator]
-    return network, (1, 3, *size)
+        return network.counted(lr_height, lr_width)  # type: ignore[operator]
+    return network, (1, 3, lr_height, lr_width)
 
 
 def _recall(memory: Path) -> Complexity | None:
@@ -139,8 +148,7 @@ def _digest(candidate: Candidate, scale: int) -> str:
 
 def _source_digest() -> str:
     """Hash of the code that decides a count: everything in models/, and this file."""
-    files = [file for file in resources.files("safmn_bench.models").iterdir() if file.name.endswith(".py")]
     total = hashlib.sha256(Path(__file__).read_bytes())
-    for file in sorted(files, key=lambda f: f.name):
+    for file in sorted(package_folder("safmn_bench.models").glob("*.py")):
         total.update(file.read_bytes())
     return total.hexdigest()

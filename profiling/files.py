@@ -5,6 +5,7 @@ sees the old content or the new, and the old stays valid until the new is comple
 """
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -21,6 +22,15 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("SAFMN_BENCH_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safmn-bench"
+
+
+def package_folder(package: str) -> Path:
+    """The folder of a package's files, such as "safmn_bench.paper".
+
+    Not importlib.resources: on Python 3.11 it fails on a package without `__init__.py` of an editable installation,
+    whose path also holds the name of an import hook.
+    """
+    return next(Path(entry) for entry in importlib.import_module(package).__path__ if Path(entry).is_dir())
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

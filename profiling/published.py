@@ -2,9 +2,9 @@
 
 import csv
 import functools
-from importlib import resources
 
 from safmn_bench.models.errors import normalised
+from safmn_bench.profiling.files import package_folder
 
 _NAME_COLUMN = {1: "method", 3: "variant", 4: "variant"}
 COLUMNS = ("params_k", "flops_g", "acts_m")
@@ -14,7 +14,7 @@ _INTEGER_TOLERANCE = 0.5
 
 def read_table(file: str) -> list[dict[str, str]]:
     """Rows of results/paper/<file>, as text, in the paper's order."""
-    text = resources.files("safmn_bench.paper").joinpath(file).read_text(encoding="utf-8")
+    text = (package_folder("safmn_bench.paper") / file).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

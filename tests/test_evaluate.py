@@ -11,7 +11,7 @@ import torch
 
 from safmn_bench.ablations.evaluate import main
 from safmn_bench.ablations.images import read_image
-from safmn_bench.ablations.scoring import bicubic_sr
+from safmn_bench.models.bicubic import Bicubic
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 
@@ -40,7 +40,7 @@ def test_bicubic_writes_the_csv_of_the_contract_and_images(make_images: Make, tm
     a1, a2, mean = (float(r["psnr_y_db"]) for r in rows[:3])
     assert mean == pytest.approx((a1 + a2) / 2, abs=1e-12)
     saved = read_image(images / "A" / "a1.png").rgb
-    assert torch.equal(saved, bicubic_sr(lr_from_hr(read_image(first / "a1.png").rgb, 2), 2))
+    assert torch.equal(saved, Bicubic(scale=2).enlarge_uint8(lr_from_hr(read_image(first / "a1.png").rgb, 2)))
     printed = capsys.readouterr().out
     assert "Protocol x2: PSNR (dB) and SSIM of luma (BT.601, 16-235" in printed
     assert "LR made from HR by MATLAB-style bicubic" in printed

@@ -55,7 +55,7 @@ def test_run_writes_every_file_of_the_contract(photographs: Path, small_variant:
     assert main(arguments(photographs, small_variant, tmp_path)) == 0
     folder = folder_of(tmp_path, "one_block")
     names = {"config.yaml", "losses.csv", "validation.csv", "last.pt", "weights.pt", "record.json"}
-    assert {path.name for path in folder.iterdir()} == names
+    assert {path.name for path in folder.iterdir()} - {"tensorboard"} == names  # where that is installed
     record = json.loads((folder / "record.json").read_text())
     assert (record["status"], record["iterations"], record["variant"], record["scale"]) == (
         *("finished", 12, "one_block", 4),

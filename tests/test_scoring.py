@@ -13,12 +13,12 @@ from safmn_bench.ablations.scoring import (
     ImageScore,
     Protocol,
     Scores,
-    bicubic_sr,
     image_score,
     score,
     score_bicubic,
     super_resolved,
 )
+from safmn_bench.models.bicubic import Bicubic
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.weights import load_weights
@@ -96,7 +96,7 @@ def test_unknown_grey_convention_is_refused():
 
 
 def test_bicubic_of_a_flat_image_is_flat():
-    assert bicubic_sr(flat_pair(77, 0).lr, 3).unique().tolist() == [77]
+    assert Bicubic(scale=3).enlarge_uint8(flat_pair(77, 0).lr).unique().tolist() == [77]
 
 
 # Table 1, row Bicubic: PSNR (dB), SSIM. Set14 was published by the `plane` convention (errata).

@@ -1,0 +1,104 @@
+"""One run in a process of its own: what it is given, and what it tells the process that started it.
+
+Messages are tuples: ("progress", iterations done, loss, scores or None); then one of ("done", status), ("busy", owner),
+("stopped",), ("failed", cause). A process that ends without the last was killed.
+"""
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from safmn_bench.ablations.allocator import keep_freed_memory
+from safmn_bench.ablations.interrupts import stop_on_signals
+from safmn_bench.ablations.locks import Busy
+from safmn_bench.ablations.processes import Group
+from safmn_bench.ablations.running import Plan, record_failure, run
+from safmn_bench.ablations.training import Scores, Stopped
+from safmn_bench.models.errors import UserError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a run computes: one GPU (as CUDA_VISIBLE_DEVICES names it), or CPU threads."""
+
+    gpu: str | None
+    threads: int
+
+
+class Report:
+    """Sends progress; once nobody listens any more, the run is to stop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.alone = connection, False
+
+    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
+        """Send what came in."""
+        self.send("progress", done, loss, scores)
+
+    def send(self, *message: object) -> None:
+        """Send a message, if anybody is there."""
+        try:
+            self.connection.send(message)
+        except OSError:
+            self.alone = True
+
+
+def work(plan: Plan, slot: Slot, connection: Connection) -> None:
+    """Run one plan in this process, which was started for it."""
+    print_to(plan.folder.log)
+    torch.set_num_threads(slot.threads)
+    if slot.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu  # before this process has used CUDA
+        plan = replace(plan, device=torch.device("cuda", 0))
+    report = Report(connection)
+    report.send(*outcome(plan, report))
+
+
+def outcome(plan: Plan, report: Report) -> tuple[str, ...]:
+    """Run it; the last message. A failure is recorded in its folder, its traceback goes to the log."""
+    if plan.device.type == "cpu":
+        keep_freed_memory()
+    try:
+        with stop_on_signals() as stop:
+            record = run(plan, Group(0, 1, plan.device), report, lambda: stop() or report.alone)
+        assert record is not None
+        return "done", record.status
+    except Stopped:
+        return ("stopped",)
+    except Busy as busy:
+        return "busy", str(busy)
+    except Exception as error:
+        traceback.print_exc()
+        cause = cause_of(error)
+        record_failure(plan, cause)
+        return "failed", cause
+
+
+def cause_of(error: Exception) -> str:
+    """A failure in one line; running out of memory is called that."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, UserError):
+        return text
+    short = text if len(text) <= 300 else f"{text[:300]}..."
+    exhausted = any(words in text for words in ("not enough memory", "can't allocate memory"))  # torch on a CPU
+    if exhausted or isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return f"out of memory: {short}"
+    return f"{type(error).__name__}: {short}"
+
+
+def print_to(path: Path) -> None:
+    """Append everything that this process prints, also from C, to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
