@@ -10,6 +10,8 @@ SCRIPTS = {
     "evaluate": ("ablations", "score weights on benchmarks"),
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
+    "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),
+    "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
 }
 
