@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safmn_bench.ablations import cli
 from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.estimate import seconds_of
 from safmn_bench.ablations.interrupts import StopRequest, stop_on_signals
@@ -134,6 +135,8 @@ def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
         print_summary([record for record in records if record.scale == scale])
     if records:
         print(f"Records and sweep.csv: {options.out}")
+    if records and options.table:
+        write_tables(options.table, options.out)
     if stop():
         causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in jobs if job.state == "stopped")
         print(f"{causes or 'Stopped'}; the same command goes on from there.", file=sys.stderr)
@@ -143,6 +146,15 @@ def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
         log = f" (log: {job.plan.folder.log})" if job.plan.folder.log.exists() else ""
         print(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def write_tables(table: int, runs: Path) -> None:
+    """Write the paper's table from the records: the command `tables`, which this package does not import."""
+    for form, ending in (("csv", "csv"), ("latex", "tex"), ("markdown", "md")):
+        path = runs / f"table{table}.{ending}"
+        call = ["tables", "--table", str(table), "--runs", str(runs), "--format", form, "--out", str(path)]
+        if cli.main(call) == 0:
+            print(f"Table {table}: {path}")
 
 
 def ended_record(job: Job) -> Record | None:

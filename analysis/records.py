@@ -10,7 +10,7 @@ RECORDS = "*/x[234]/seed*/record.json"
 
 
 def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
-    """Every finished run below `runs`, by variant, scale and seed.
+    """Every finished or collapsed run below `runs`, by variant, scale and seed.
 
     Raises UserError where the folder is missing or holds no record, and where a record cannot be read.
     """
@@ -20,7 +20,7 @@ def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
     for path in runs.glob(RECORDS):
         folder = RunFolder(path.parent)
         record = read_record(folder)
-        if record is not None:
+        if record is not None and record.status != "failed":
             found.append((folder, record))
     if not found:
         raise UserError(f"{runs} holds no finished run ({RECORDS}). Run ablations/run.py --out {runs} first.")
