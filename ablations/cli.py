@@ -10,6 +10,7 @@ SCRIPTS = {
     "evaluate": ("ablations", "score weights on benchmarks"),
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
+    "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
 }
 
