@@ -1,0 +1,71 @@
+"""Measurements without a run: the CSV files that complexity.py, latency.py, operators.py and evaluate.py write."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safmn_bench.models.errors import UserError
+
+Rows = list[dict[str, str]]
+_TELLING = {
+    "latency": ("model", "scale", "median_ms", "peak_memory_mib"),
+    "operators": ("operation", "self_time_us"),
+    "scores": ("model", "scale", "weights", "dataset", "image", "psnr_y_db", "ssim_y"),
+    "complexity": ("model", "scale", "params", "flops", "acts"),
+}
+
+
+@dataclass
+class Profiles:
+    """Rows as text, by the script that wrote them; `operators` by the file's name, since each is one measurement."""
+
+    latency: Rows = field(default_factory=list)
+    operators: dict[str, Rows] = field(default_factory=dict)
+    scores: Rows = field(default_factory=list)
+    """The mean of each dataset; rows of single images are left out."""
+    complexity: Rows = field(default_factory=list)
+
+
+def read_profiles(files: Sequence[Path]) -> Profiles:
+    """All files, each told by its columns. Raises UserError: unreadable, or written by no script of the suite."""
+    profiles = Profiles()
+    for file in files:
+        kind, rows = _read(file)
+        if kind == "latency":
+            profiles.latency += rows
+        elif kind == "complexity":
+            profiles.complexity += rows
+        elif kind == "scores":
+            profiles.scores += [row for row in rows if row["image"] == "mean"]
+        else:
+            profiles.operators[file.stem] = rows
+    return profiles
+
+
+def number(cell: str | None) -> float | None:
+    """A cell as a number; None where it is empty, no number, or not finite."""
+    try:
+        value = float(cell or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _read(file: Path) -> tuple[str, Rows]:
+    try:
+        with file.open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            rows, columns = list(reader), reader.fieldnames or ()
+    except OSError as error:
+        raise UserError(f"Cannot read {file}: {error.strerror}. Give a CSV file that exists.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not a CSV file ({error}). Give what a --csv option wrote.") from error
+    for kind, telling in _TELLING.items():
+        if set(telling) <= set(columns):
+            return kind, rows
+    raise UserError(
+        f"{file} has the columns {', '.join(columns) or '(none)'}, which no script of this suite writes. Allowed: the "
+        "--csv of complexity.py, latency.py, operators.py and evaluate.py."
+    )

@@ -1,0 +1,177 @@
+"""Is a difference between two networks more than noise? Intervals over seeds, and a paired test over seeds and images.
+
+The model of one score (dB, or SSIM) of network v, trained with seed s, on image i:
+
+    score[v, s, i] = network[v] + image[i] + seed[s] + run[v, s] + taste[v, i] + rest[v, s, i]
+
+`run` is what training again changes: it moves all images of a run together, so 100 images are not 100 witnesses, and a
+plain paired t-test over images finds "significant" differences between two runs of one network most of the time.
+`taste` is what a network likes: another draw of images would give another difference. The comparison with the
+baseline is paired on both sides: `image` and `seed` (the same seed draws the same patches) cancel in the difference.
+
+- Its variance is the classical one for crossed random effects (Clark 1973, "The language-as-fixed-effect fallacy";
+  Owen 2007, "The pigeonhole bootstrap"): over seeds plus over images minus the residual that both contain. Degrees of
+  freedom by Satterthwaite.
+- The variance over seeds is pooled over all networks of the family (a randomised block analysis of variance; of two
+  networks, it is the paired t-test over seeds). Two or three seeds alone leave 1 or 2 degrees of freedom, with which a
+  difference of three standard errors is found in 22 to 41 % of cases; ten networks with three seeds each leave 18. The
+  price is an assumption: runs of all networks of a family scatter alike. A network that scatters more is named by
+  `uneven_scatter`, since its differences are then judged too lightly. Collapsed runs do not belong in a family.
+- Where seeds do not connect the networks (each has its own), the seed term is dropped, which is valid for those.
+
+Families of comparisons: `p` is of one comparison by itself; `p_holm` holds for all of a family at once (Holm 1979).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+Scores = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""Network -> seed -> image -> score."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the half-width of its interval; no half-width for a single value."""
+
+    mean: float
+    half_width: float | None
+    n: int
+
+
+def interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Mean and t interval of independent values, such as one score per seed. Raises ValueError where there is none."""
+    if not values:
+        raise ValueError("no values to take the mean of")
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2:
+        return Interval(mean, None, len(values))
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Interval(mean, float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error, len(values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One network minus the baseline; without repeated seeds nothing tells noise: no `half_width`, no p."""
+
+    difference: float
+    half_width: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    degrees_of_freedom: float | None = None
+    seeds: int
+    """Runs of this network."""
+    images: int
+
+    @property
+    def verdict(self) -> str:
+        """'' where it stands in its whole family, '(alone)' only by itself, 'n.s.' where not, or 'untested'."""
+        if self.p is None:
+            return "untested"
+        if self.p >= 1 - LEVEL:
+            return "n.s."
+        return "" if self.p_holm is None or self.p_holm < 1 - LEVEL else "(alone)"
+
+
+def compare(scores: Scores, baseline: str) -> dict[str, Comparison]:
+    """Every other network of `scores` against `baseline`, on the images that all runs have.
+
+    Raises ValueError: no baseline among the scores, or no common image.
+    """
+    family = _Family(scores)
+    if baseline not in family.networks:
+        raise ValueError(f"no scores of {baseline}")
+    found = {name: family.against(baseline, name) for name in family.networks if name != baseline}
+    tested = {name: one.p for name, one in found.items() if one.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return {name: replace(one, p_holm=adjusted.get(name)) for name, one in found.items()}
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment: below 0.05 after it, the chance of any false find in the family is below 5 %."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, (len(p_values) - rank) * p_values[index])
+        adjusted[index] = min(1.0, highest)
+    return adjusted
+
+
+def uneven_scatter(scores: Scores, level: float = 0.01) -> list[str]:
+    """Networks whose runs scatter more than those of all others together, by an F test at `level` each."""
+    means = {name: [float(np.mean(list(run.values()))) for run in runs.values()] for name, runs in scores.items()}
+    return [name for name in means if _scatter_p(name, means) < level]
+
+
+def _scatter_p(name: str, means: Mapping[str, Sequence[float]]) -> float:
+    """The chance of this network's variance over seeds or more, were it that of the others; 1 where unknown."""
+    others = [values for other, values in means.items() if other != name and len(values) > 1]
+    freedom = sum(len(values) - 1 for values in others)
+    if len(means[name]) < 2 or not freedom:
+        return 1.0
+    pooled = sum((len(values) - 1) * np.var(values, ddof=1) for values in others) / freedom
+    if pooled == 0:
+        return 1.0
+    return float(stats.f.sf(np.var(means[name], ddof=1) / pooled, len(means[name]) - 1, freedom))
+
+
+class _Family:
+    """All runs of a family: one row of `y` (runs, images) per run, fitted by network and, where it can be, seed."""
+
+    def __init__(self, scores: Scores) -> None:
+        self.networks = [name for name, runs in scores.items() if runs]
+        runs = [(name, seed, scores[name][seed]) for name in self.networks for seed in sorted(scores[name])]
+        images = [image for image in (runs[0][2] if runs else ()) if all(image in run for *_, run in runs)]
+        if not images:
+            raise ValueError("the runs have no image in common")
+        self.names = np.array([name for name, *_ in runs])
+        self.y = np.array([[run[image] for image in images] for *_, run in runs])  # (runs, images)
+        self.design = self._design([seed for _, seed, _ in runs])
+        self.freedom = len(runs) - self.design.shape[1]
+        self.coefficients = np.linalg.pinv(self.design) @ self.y  # (columns, images)
+        residual = self.y - self.design @ self.coefficients
+        by_run = residual.mean(axis=1)  # what moved all images of a run together
+        self.seed_variance = float((by_run**2).sum()) / self.freedom if self.freedom else 0.0
+        rest = residual - by_run[:, None]
+        self.rest_freedom = self.freedom * (len(images) - 1)
+        self.rest_variance = float((rest**2).sum()) / self.rest_freedom if self.rest_freedom else 0.0
+
+    def _design(self, seeds: Sequence[int]) -> np.ndarray:
+        """Columns: one per network, and one per seed but the first; without seeds where they are not connected."""
+        networks = np.array([[name == column for column in self.networks] for name in self.names], dtype=float)
+        columns = sorted(set(seeds))[1:]
+        blocks = np.array([[seed == column for column in columns] for seed in seeds], dtype=float)
+        both = np.hstack([networks, blocks.reshape(len(seeds), -1)])
+        connected = np.linalg.matrix_rank(both) == both.shape[1] < len(seeds)
+        return both if connected else networks
+
+    def against(self, baseline: str, name: str) -> Comparison:
+        """One network minus another, with interval and p where the family has a repeated seed."""
+        contrast = np.zeros(self.design.shape[1])
+        contrast[self.networks.index(name)], contrast[self.networks.index(baseline)] = 1, -1
+        by_image = contrast @ self.coefficients  # (images,)
+        known = {"seeds": int((self.names == name).sum()), "images": len(by_image)}
+        difference = float(by_image.mean())
+        if not self.freedom:
+            return Comparison(difference=difference, **known)
+        error, freedom = self._standard_error(contrast, by_image)
+        half_width = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+        p = float(2 * stats.t.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
+        return Comparison(difference=difference, half_width=half_width, p=p, degrees_of_freedom=freedom, **known)
+
+    def _standard_error(self, contrast: np.ndarray, by_image: np.ndarray) -> tuple[float, float]:
+        """Of a difference: over seeds and over images, less the residual in both; and its degrees of freedom."""
+        weight = float(contrast @ np.linalg.inv(self.design.T @ self.design) @ contrast)
+        images = len(by_image)
+        over_seeds = weight * self.seed_variance
+        over_images = float(np.var(by_image, ddof=1)) / images if images > 1 else 0.0
+        residual = weight * self.rest_variance / images
+        if over_images <= residual:
+            return math.sqrt(over_seeds), self.freedom
+        total = over_seeds + over_images - residual
+        spread = over_seeds**2 / self.freedom + over_images**2 / (images - 1) + residual**2 / max(1, self.rest_freedom)
+        return math.sqrt(total), max(1.0, total**2 / spread)

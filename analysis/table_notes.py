@@ -1,0 +1,62 @@
+"""What stands under Tables 1, 3 and 4: how to read the figures, where they come from, and what is odd about them."""
+
+from collections.abc import Sequence
+
+from safmn_bench.analysis.measured import Measured, datasets_of, uneven
+from safmn_bench.analysis.provenance import collapse_notes, provenance_notes
+from safmn_bench.analysis.table_rows import PAPER_COSTS, UNITS
+from safmn_bench.models.catalog import MODELS
+from safmn_bench.profiling.published import compare
+
+_PUBLISHED = (
+    "Published: as printed; trained for 500,000 iterations on DIV2K and Flickr2K. Scores of other training, or on "
+    "other images, do not compare with them. A dash: not measured, or not published."
+)
+_COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are the outputs of all convolutions."
+
+
+def notes_for(number: int, measured: Sequence[Measured]) -> list[str]:
+    """All notes of a table, the general ones first."""
+    notes = [_PUBLISHED, _COSTS, *_intervals(measured), *_verdicts(measured)]
+    notes += provenance_notes(measured) + collapse_notes(measured) + _scatter(measured)
+    return notes + _differing_counts(number, measured)
+
+
+def _intervals(measured: Sequence[Measured]) -> list[str]:
+    if not any(len(one.records) > 1 for one in measured):
+        return []
+    return ["Mean over runs ± half the 95 % t interval over seeds."]
+
+
+def _verdicts(measured: Sequence[Measured]) -> list[str]:
+    """How differences from the baseline were judged, and over how many at once."""
+    sizes = [sum(key in one.comparisons for one in measured) for key in {k for m in measured for k in m.comparisons}]
+    if not sizes:
+        return []
+    return [
+        "Δ: minus the baseline of the same setting, ± half the 95 % interval of a test paired over seeds and images "
+        "(crossed random effects, scatter over seeds pooled over the table). n.s.: p >= 0.05. (alone): p < 0.05 by "
+        f"itself, not so once corrected for all comparisons of a column ({max(sizes)}; Holm). untested: one seed only."
+    ]
+
+
+def _scatter(measured: Sequence[Measured]) -> list[str]:
+    names = dict.fromkeys(name for dataset in datasets_of(measured) for name in uneven(measured, dataset))
+    if not names:
+        return []
+    return [
+        f"Runs scatter more than those of the others (F test, p < 0.01), so judged too lightly: {', '.join(names)}."
+    ]
+
+
+def _differing_counts(number: int, measured: Sequence[Measured]) -> list[str]:
+    """Counts that do not print as published, with the reason where one is known."""
+    notes: dict[str, None] = {}
+    for one in measured:
+        record = one.records[0]
+        name = MODELS[record.model].label if number == 1 and record.model in MODELS else one.name
+        counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
+        for cost, column in PAPER_COSTS.items():
+            if reason := compare(number, name, one.scale, column, counts[cost] / UNITS[cost]):
+                notes[f"{name} x{one.scale}, {reason}."] = None
+    return list(notes)

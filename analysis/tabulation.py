@@ -1,0 +1,56 @@
+"""From files to a table: which runs and profiles belong to which table of the paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.entries import Entry, entries_from
+from safmn_bench.analysis.measured import BASELINE, Measured, measure
+from safmn_bench.analysis.profiles import Profiles, read_profiles
+from safmn_bench.analysis.records import find_runs
+from safmn_bench.analysis.table import Table
+from safmn_bench.analysis.table_notes import notes_for
+from safmn_bench.analysis.table_profiles import table2, table5
+from safmn_bench.analysis.table_rows import build
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import TABLE3, TABLE4, VARIANTS
+
+_NAMES = {3: {one.name for one in TABLE3}, 4: {one.name for one in TABLE4}}
+
+
+def table_of(
+    number: int, *, runs: Path | None = None, profiles: Sequence[Path] = (), scale: int | None = None
+) -> Table:
+    """Table `number` of the paper. Raises UserError for unusable files, and for a scale that the table has not."""
+    records = [record for _, record in find_runs(runs)] if runs is not None else []
+    return tabulate(number, records, read_profiles(profiles), scale)
+
+
+def tabulate(number: int, records: Sequence[Record], profiles: Profiles, scale: int | None = None) -> Table:
+    """The same from what was read; only what belongs to the table is taken."""
+    if number in (2, 5):
+        if scale not in (None, 4):
+            raise UserError(f"Table {number} has no scale to choose: leave out --scale {scale}.")
+        return table2(profiles) if number == 2 else table5(profiles)
+    scales = [scale] if scale else [2, 3, 4] if number == 1 else [4]
+    chosen = [record for record in records if belongs(record, number)]
+    measured: list[Measured] = [row for at in scales for row in measure(chosen, at)]
+    entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
+    return build(number, entries, scale, notes_for(number, measured))
+
+
+def belongs(record: Record, number: int) -> bool:
+    """Whether a run is shown in Table 1 (networks), 3 (variants) or 4 (depth); one's own variants are in 1 and 3."""
+    if number == 4:
+        return record.variant in _NAMES[4]
+    if record.variant in VARIANTS:
+        return record.variant in _NAMES[3] if number == 3 else record.variant == BASELINE
+    return number == 1 or bool(record.config)
+
+
+def _entry_belongs(entry: Entry, number: int) -> bool:
+    """Table 1 has bicubic and networks; the others have only variants."""
+    known = {name.casefold() for name in VARIANTS}
+    if number == 1:
+        return entry.key == BASELINE or entry.key not in known
+    return entry.key in {name.casefold() for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)
