@@ -11,6 +11,7 @@ SCRIPTS = {
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
+    "report": ("analysis", "one HTML page from a runs folder"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
 }
 

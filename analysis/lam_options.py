@@ -11,6 +11,7 @@ from torch import nn
 
 from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.devices import choose_device
+from safmn_bench.ablations.evaluation import require_writable
 from safmn_bench.ablations.images import list_images
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.analysis import lam_figure
@@ -106,6 +107,7 @@ def prepare(args: argparse.Namespace) -> Study:
     for option, value in (("--steps", args.steps), ("--step-batch", args.step_batch)):
         if value is not None and value < 1:
             raise UserError(f"{option} {value}: a whole number, 1 or more.")
+    require_writable(args.out / "lam.csv", "--out")
     device = choose_device(args.device)
     pictures = [read_picture(path, args.scale) for path in image_files(args.image)]
     places = [(picture, window) for picture in pictures for window in windows_of(picture, args)]
