@@ -26,12 +26,12 @@ class Window:
     def require_inside(self, height: int, width: int, name: str) -> None:
         """Raise UserError where the window, or the row and column after it, leaves an SR image of height x width."""
         if self.size < 1:
-            raise UserError(f"--window {self.x} {self.y} {self.size}: the size is in SR pixels, 1 or more.")
+            raise UserError(f"Window {self.x} {self.y} {self.size}: the size is in SR pixels, 1 or more.")
         if min(self.x, self.y) < 0 or self.x + self.size >= width or self.y + self.size >= height:
             right, bottom = width - self.size - 1, height - self.size - 1
             room = f"x in 0..{right} and y in 0..{bottom}" if min(right, bottom) >= 0 else "no place at this size"
             raise UserError(
-                f"--window {self.x} {self.y} {self.size} leaves {name}, whose SR image is {width}x{height} pixels. "
+                f"Window {self.x} {self.y} {self.size} leaves {name}, whose SR image is {width}x{height} pixels. "
                 f"Allowed for size {self.size}, which reads {self.size + 1}x{self.size + 1} pixels: {room}."
             )
 

@@ -39,7 +39,7 @@ def inline_svg(figure: Figure, prefix: str, title: str) -> Markup:
     for size in ("width", "height"):
         root.attrib.pop(size)  # the page decides; the viewBox keeps the shape
     root.attrib |= {"role": "img", "aria-label": title}
-    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - ElementTree has escaped it
+    return Markup(ET.tostring(root, encoding="unicode"))
 
 
 def _plain(key: str) -> str:
@@ -67,7 +67,21 @@ def loss_chart(curves: dict[str, list[Curve]], window: int, prefix: str) -> Mark
     thin = {name: [thinned(curve) for curve in runs] for name, runs in curves.items()}
     with style():
         figure = figure_losses.draw(thin, window=window)
+        _fit_legend(figure)
     return inline_svg(figure, prefix, f"Training loss of {', '.join(curves)}")
+
+
+def _fit_legend(figure: Figure) -> None:
+    """Fewer columns where names are so long that the legend would leave the figure."""
+    for columns in (2, 1):
+        (legend,) = figure.legends
+        figure.draw_without_rendering()
+        if legend.get_window_extent().width <= figure.bbox.width:
+            return
+        handles = [handle for handle in legend.legend_handles if handle is not None]
+        titles = [text.get_text() for text in legend.get_texts()]
+        legend.remove()
+        figure.legend(handles, titles, loc="outside lower center", ncols=columns, frameon=False, handlelength=3.2)
 
 
 def thinned(curve: Curve) -> Curve:

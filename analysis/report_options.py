@@ -19,6 +19,7 @@ from safmn_bench.analysis.profiles import read_profiles
 from safmn_bench.analysis.records import find_runs
 from safmn_bench.analysis.report_page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
 from safmn_bench.analysis.report_pictures import comparison, lam_panels, networks_of
+from safmn_bench.analysis.report_rows import short_commit
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.display import progress
 from safmn_bench.profiling.files import write_text
@@ -73,6 +74,7 @@ def make(args: argparse.Namespace) -> Path:
     runs = find_runs(args.runs)
     if device.type == "cpu":
         keep_freed_memory()
+    runs.sort(key=lambda run: report_rows.paper_order(run[1].variant))
     records = [record for _, record in runs]
     scales = sorted({record.scale for record in records})
     view = View(
@@ -83,7 +85,7 @@ def make(args: argparse.Namespace) -> Path:
         profiles=profile_grids(profiles),
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),
-        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, safmn-bench at commit {commit()[:10]}",
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, safmn-bench at commit {short_commit(commit())}",
     )
     write_text(path, render(view))
     return path

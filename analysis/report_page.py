@@ -83,8 +83,9 @@ class Pictures:
 def scale_view(runs: Runs, scale: int, pictures: Pictures) -> ScaleView:
     """All about the runs of one scale."""
     here = [(folder, record) for folder, record in runs if record.scale == scale]
+    here.sort(key=lambda run: report_rows.paper_order(run[1].variant))
     rows = measure([record for _, record in here], scale)
-    rows.sort(key=lambda row: row.name != BASELINE)
+    rows.sort(key=lambda row: report_rows.paper_order(row.name))
     return ScaleView(
         scale=scale,
         overview=report_rows.overview(rows, scale),
@@ -148,7 +149,7 @@ def distinct(records: Sequence[Record], part: str) -> list[tuple[str, list[tuple
     for record in records:
         values = {**record.machine, **record.versions} if part == "machine" else dict(record.recipe)
         groups.setdefault(tuple(report_rows.facts(values)), {})[printable(record.variant)] = None
-    return [(", ".join(names), list(values)) for values, names in groups.items()]
+    return [(f"Of {', '.join(names)}", list(values)) for values, names in groups.items()]
 
 
 def render(view: View) -> str:
@@ -160,7 +161,7 @@ def render(view: View) -> str:
     script, styles = _template("report.js"), _template("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("report.html.j2").render(
-        view=view, script=Markup(script), styles=Markup(styles), script_hash=digest  # noqa: S704 - our own files
+        view=view, script=Markup(script), styles=Markup(styles), script_hash=digest
     )  # fmt: skip
     if (size := len(page.encode("utf-8"))) > MOST_BYTES:
         raise UserError(
@@ -171,4 +172,4 @@ def render(view: View) -> str:
 
 
 def _template(name: str) -> str:
-    return resources.files("safmn_bench.analysis").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("safmn_bench.analysis").joinpath("templates").joinpath(name).read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.lam_figure import around, blended, density_view, map_view
 from safmn_bench.analysis.lam_study import Look, Picture, Subject, look, picture_of
 from safmn_bench.analysis.objective import Window, WindowDetail
+from safmn_bench.analysis.report_rows import paper_order
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
@@ -89,7 +90,7 @@ def networks_of(runs: Sequence[tuple[RunFolder, Record]]) -> tuple[list[Subject]
             first.setdefault(record.variant, (folder, record))
     found: list[Subject] = []
     left_out: list[str] = []
-    for folder, record in first.values():
+    for folder, record in sorted(first.values(), key=lambda run: paper_order(run[1].variant)):
         if len(found) == MOST_NETWORKS:
             left_out.append(f"{printable(record.variant)}: only the first {MOST_NETWORKS} networks are shown.")
             continue

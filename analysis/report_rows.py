@@ -6,7 +6,7 @@ from typing import Any
 
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import printable
-from safmn_bench.analysis.measured import BASELINE, METRICS, Measured, budget_of, datasets_of
+from safmn_bench.analysis.measured import BASELINE, METRICS, Measured, datasets_of
 from safmn_bench.analysis.provenance import hardware
 from safmn_bench.models.variants import VARIANTS
 
@@ -30,6 +30,10 @@ class Grid:
     """Title and unit of each column."""
     rows: Sequence[Sequence[Cell]]
 
+    def is_figure(self, column: int) -> bool:
+        """Whether a column holds numbers, which stand flush right."""
+        return any(isinstance(row[column].value, float | int) for row in self.rows)
+
 
 def number(value: float | None, digits: int, note: str = "") -> Cell:
     """A figure at so many decimals; a dash where there is none."""
@@ -49,6 +53,12 @@ def change_of(name: str) -> str:
     return VARIANTS[name].change if name in VARIANTS else ""
 
 
+def paper_order(name: str) -> tuple[int, str]:
+    """Sorting key: variants as in Tables 3 and 4, the baseline first; then all others by name."""
+    known = list(VARIANTS)
+    return (known.index(name) if name in known else len(known), name)
+
+
 def settings_of(rows: Sequence[Measured]) -> dict[str, str]:
     """Setting -> letter, in the order met; rows of different settings do not compare."""
     return {one: chr(ord("A") + i % 26) for i, one in enumerate(dict.fromkeys(row.setting for row in rows))}
@@ -58,10 +68,10 @@ def overview(rows: Sequence[Measured], scale: int) -> Grid:
     """A row per network and setting: costs, and each benchmark's scores as mean over seeds with its interval."""
     datasets = datasets_of(rows)
     settings = settings_of(rows)
-    header = [("variant", ""), ("changes", ""), ("params", "K"), ("FLOPs (MACs)", "G"), ("activations", "M")]
+    header = [("variant", ""), ("params", "K"), ("FLOPs (MACs)", "G"), ("activations", "M")]
     for dataset in datasets:
         header += [(f"{printable(dataset)} PSNR-Y", "dB"), (f"{printable(dataset)} SSIM-Y", "")]
-    header += [("training", "s"), ("seeds", ""), *([("setting", "")] if len(settings) > 1 else [])]
+    header += [("seeds", ""), *([("setting", "")] if len(settings) > 1 else []), ("changes", "")]
     body = [_overview_row(row, datasets, settings) for row in rows] + [_bicubic_row(rows, datasets, len(header))]
     return Grid(caption=f"Measured at x{scale}", header=header, rows=body)
 
@@ -69,13 +79,13 @@ def overview(rows: Sequence[Measured], scale: int) -> Grid:
 def _overview_row(row: Measured, datasets: Sequence[str], settings: dict[str, str]) -> list[Cell]:
     record = row.records[0]
     collapsed = f"{row.collapsed} of {len(row.records)} collapsed" if row.collapsed else ""
-    cells = [words(row.name, collapsed), words(change_of(row.name))]
+    cells = [words(row.name, collapsed)]
     cells += [number(record.params / 1e3, 2), number(record.flops / 1e9, 3), number(record.acts / 1e6, 2)]
     for dataset in datasets:
         cells += [_score(row, dataset, metric, digits) for metric, digits in zip(METRICS, (3, 5), strict=True)]
-    seconds = sum(one.train_seconds for one in row.records) / len(row.records)
-    cells += [number(seconds, 0), number(len(row.records), 0)]
-    return cells + ([words(settings[row.setting])] if len(settings) > 1 else [])
+    cells.append(number(len(row.records), 0))
+    cells += [words(settings[row.setting])] if len(settings) > 1 else []
+    return [*cells, words(change_of(row.name))]
 
 
 def _score(row: Measured, dataset: str, metric: str, digits: int) -> Cell:
@@ -90,11 +100,12 @@ def _bicubic_row(rows: Sequence[Measured], datasets: Sequence[str], columns: int
     known: dict[str, Any] = {}
     for record in (record for row in rows for record in row.records):
         known = {**record.bicubic, **known}
-    cells = [words("bicubic"), words("plain enlargement of the same images"), *(number(None, 0) for _ in range(3))]
+    cells = [words("bicubic"), *(number(None, 0) for _ in range(3))]
     for dataset in datasets:
         scores = known.get(dataset, {})
         cells += [number(scores.get(metric), digits) for metric, digits in zip(METRICS, (3, 5), strict=True)]
-    return cells + [words("") for _ in range(columns - len(cells))]
+    cells += [number(None, 0) for _ in range(columns - len(cells) - 1)]
+    return [*cells, words("plain enlargement of the same images")]
 
 
 def deltas(rows: Sequence[Measured], dataset: str) -> Grid | None:
@@ -127,8 +138,8 @@ def _delta_row(row: Measured, dataset: str) -> list[Cell]:
         words(row.name),
         Cell(value=psnr.difference, shown=f"{psnr.difference:+.3f}"),
         low_high,
-        number(psnr.p, 4),
-        number(psnr.p_holm, 4),
+        _chance(psnr.p),
+        _chance(psnr.p_holm),
         words(verdict),
         Cell(value=ssim.difference, shown=f"{ssim.difference:+.5f}") if ssim else number(None, 5),
         number(psnr.seeds, 0),
@@ -136,20 +147,30 @@ def _delta_row(row: Measured, dataset: str) -> list[Cell]:
     ]
 
 
+def _chance(p: float | None) -> Cell:
+    """A p value; below what four decimals show, that it is below."""
+    return Cell(value=p, shown="< 0.0001") if p is not None and p < 1e-4 else number(p, 4)
+
+
 def runs(records: Sequence[Record]) -> Grid:
     """A row per run: what it was, how it ended, where and when."""
     header = [("variant", ""), ("scale", ""), ("seed", ""), ("status", ""), ("iterations", ""), ("training", "s")]
-    header += [("images/s", ""), ("recipe", ""), ("machine", ""), ("commit", ""), ("date", "")]
+    header += [("images/s", ""), ("recipe", ""), ("machine", ""), ("commit", ""), ("date", "UTC")]
     body = [
         [
             words(one.variant), number(one.scale, 0), number(one.seed, 0), words(one.status, _why(one)),
             number(one.iterations, 0), number(one.train_seconds, 1), number(one.images_per_second, 1),
-            words(one.recipe.get("name", "?"), budget_of(one)), words(hardware(one)), words(one.commit[:10]),
-            words(one.date),
+            words(one.recipe.get("name", "?")), words(hardware(one)), words(short_commit(one.commit)),
+            words(one.date[:16].replace("T", " ")),
         ]
         for one in records
     ]  # fmt: skip
     return Grid(caption="Every run", header=header, rows=body)
+
+
+def short_commit(commit: str) -> str:
+    """Ten digits of a commit, and whether files differed from it."""
+    return commit[:10] + ("-dirty" if commit.endswith("-dirty") else "")
 
 
 def _why(record: Record) -> str:

@@ -105,7 +105,7 @@ def test_flat_pixels_count_as_undefined_and_spoil_nothing():
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        (Window(48, 0, 16), r"--window 48 0 16 leaves p, whose SR image is 64x48 .*17x17 pixels: x in 0..47 and y in"),
+        (Window(48, 0, 16), r"Window 48 0 16 leaves p, whose SR image is 64x48 .*17x17 pixels: x in 0..47 and y in"),
         (Window(0, 32, 16), "y in 0..31"),
         (Window(-1, 0, 16), "leaves p"),
         (Window(0, 0, 48), "no place at this size"),
@@ -377,7 +377,7 @@ def test_flat_picture_has_no_index_and_no_crash(trained: Path, capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--window", "70", "0", "16"], "--window 70 0 16 leaves a.png"),
+        (["--window", "70", "0", "16"], "Window 70 0 16 leaves a.png"),
         (["--models", "baseline"], "baseline x2 has no weights below"),
         (["--models", "safmm"], "No variant or model 'safmm'"),
         (["--weights", "a.pt"], "--weights has 1 files for 2 models"),

@@ -24,6 +24,11 @@ function compare(a, b, direction) {
   return direction * (numeric ? Number(x) - Number(y) : x.localeCompare(y));
 }
 
+// Printed, everything is open.
+window.addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});
+
 // Pictures: two versions over each other, divided where the slider is.
 for (const box of document.querySelectorAll(".compare")) {
   const stage = box.querySelector(".stage");
