@@ -85,7 +85,7 @@ def make(args: argparse.Namespace) -> Path:
         profiles=profile_grids(profiles),
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),
-        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, safmn-bench at commit {short_commit(commit())}",
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}",
     )
     write_text(path, render(view))
     return path

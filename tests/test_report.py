@@ -21,7 +21,7 @@ FAST = ["--device", "cpu", "--steps", "2"]
 
 
 class Page(HTMLParser):
-    """A parsed page: elements with attributes, texts by element, and tags that are not closed where they were opened."""
+    """A parsed page: elements with attributes, texts by element, and tags closed where they were not opened."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -114,7 +114,7 @@ def test_hostile_name_is_text_and_nothing_else(page: Page, text: str):
     assert "49" not in {words for cell in page.texts.get("th", []) for words in cell.split()}  # no template ran it
     assert HOSTILE in page.texts["th"]  # a row's name, as it is
     assert any(HOSTILE in words for words in page.texts["option"])
-    assert any(HOSTILE in words for words in page.texts["text"])  # in a chart
+    assert any(words.startswith(HOSTILE[:39]) for words in page.texts["text"])  # in a chart, cut at 40
 
 
 def test_measured_figures_are_there(page: Page):

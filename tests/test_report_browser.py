@@ -146,24 +146,21 @@ def test_choice_of_versions(page: Any):
     assert sides(page) == ["w_o_FM seed 0", "HR"]
     assert page.find_element("css selector", ".caption.right").text == "the original"
     left.select_by_visible_text("HR")
-    shown = (
-        "return [...document.querySelectorAll('.layer')].filter(l => getComputedStyle(l).visibility != 'hidden').length"
-    )
-    assert page.execute_script(shown) == 1
+    visible = "l => getComputedStyle(l).visibility != 'hidden'"
+    assert page.execute_script(f"return [...document.querySelectorAll('.layer')].filter({visible}).length") == 1
 
 
 def test_phone_width_scrolls_tables_and_never_the_page(page: Any):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     assert page.execute_script("return document.documentElement.scrollWidth") == 390
-    small = page.execute_script(
-        "return [...document.querySelectorAll('thead button, select, .divide')].map(e => e.getBoundingClientRect().height)"
-    )
-    assert min(small) >= 24  # CSS pixels: a finger's target by WCAG 2.2
+    heights = """return [...document.querySelectorAll("thead button, select, .divide")]
+                 .map(e => e.getBoundingClientRect().height)"""
+    assert min(page.execute_script(heights)) >= 24  # CSS pixels: a finger's target by WCAG 2.2
 
 
 def test_dark_scheme_is_dark_and_readable(page: Any):
-    colours = """const style = getComputedStyle(document.body);
-                 return [style.backgroundColor, style.color, getComputedStyle(document.querySelector('svg text')).fill]"""
+    colours = """const [page, text] = ["body", "svg text"].map(s => getComputedStyle(document.querySelector(s)));
+                 return [page.backgroundColor, page.color, text.fill]"""
     light = page.execute_script(colours)
     features = [{"name": "prefers-color-scheme", "value": "dark"}]
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
