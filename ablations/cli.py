@@ -12,6 +12,8 @@ SCRIPTS = {
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),
     "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),
+    "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
+    "report": ("analysis", "one HTML page from a runs folder"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
 }
 

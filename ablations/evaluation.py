@@ -152,11 +152,11 @@ def csv_rows(subject: Scored, scale: int, scores: Sequence[Scores]) -> list[dict
     return rows
 
 
-def require_writable(path: Path | None) -> None:
+def require_writable(path: Path | None, option: str = "--csv") -> None:
     """Refuse, before any work, a file that could not be written after it."""
     if path is None:
         return
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
     if path.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
         reason = "it is a folder" if path.is_dir() else f"{nearest} cannot be written to"
-        raise UserError(f"Cannot write {path}: {reason}. Choose another file with --csv.")
+        raise UserError(f"Cannot write {path}: {reason}. Choose another place with {option}.")

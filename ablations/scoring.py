@@ -156,15 +156,23 @@ def _is_8_bit(network: nn.Module) -> bool:
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients, float32 products without TF32; the network's mode is put back afterwards."""
     training = network.training
-    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # pyright: ignore[reportAttributeAccessIssue]
-    before = conv.fp32_precision, matmul.fp32_precision
-    conv.fp32_precision = matmul.fp32_precision = "ieee"
     network.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), full_precision():
             yield
     finally:
         network.train(training)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Float32 products without TF32; what was set before is put back."""
+    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # pyright: ignore[reportAttributeAccessIssue]
+    before = conv.fp32_precision, matmul.fp32_precision
+    conv.fp32_precision = matmul.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
         conv.fp32_precision, matmul.fp32_precision = before
 
 

@@ -1,0 +1,26 @@
+"""What networks look at: local attribution maps (LAM) and the diffusion index (DI), as in Figure 2.
+
+python analysis/lam.py --models safmn --scale 2 --weights safmn_x2.pth --image butterfly.png --window 150 40 16
+python analysis/lam.py --models baseline w_o_MR --image Set5/HR --grid 3 16 --no-figures     mean and spread
+"""
+
+import sys
+
+try:
+    from safmn_bench.models.errors import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+from safmn_bench.analysis.lam_options import arguments, carry_out, prepare, report
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Attribute what the options ask for."""
+    args = arguments().parse_args(argv)
+    report(carry_out(prepare(args), args), args)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

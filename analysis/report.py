@@ -1,0 +1,25 @@
+"""One self-contained HTML page from a runs folder: what mattered, by how much, is it noise, what do networks look at.
+
+python analysis/report.py --runs results/runs --out results/report
+python analysis/report.py --benchmarks Set5 --profiles latency.csv operators.csv
+"""
+
+import sys
+
+try:
+    from safmn_bench.models.errors import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+from safmn_bench.analysis.report_options import arguments, make
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Write the page and say where it is."""
+    print(make(arguments().parse_args(argv)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

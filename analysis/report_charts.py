@@ -1,0 +1,139 @@
+"""Charts as SVG inside the page: matplotlib's figures, in the page's own colours, so that they follow its scheme."""
+
+import io
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from safmn_bench.analysis import figure_losses, figure_tradeoff
+from safmn_bench.analysis.figure_style import COLOURS, label, style
+from safmn_bench.analysis.losses import Curve
+from safmn_bench.analysis.measured import BASELINE, Measured
+from safmn_bench.analysis.tradeoff import AXES, MEASURED, Point
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_INK = {  # what matplotlib draws in black or grey is drawn in the page's colours
+    **dict.fromkeys(("#000000", "#555555", "#444444", "black"), "currentColor"),
+    **{"#dddddd": "var(--line)", "#ffffff": "var(--page)"},
+}
+_MOST_POINTS = 400  # of a loss curve: more than a screen shows, and a hundredth of a long run
+_ROW_INCHES = 0.26
+
+
+def inline_svg(figure: Figure, prefix: str, title: str) -> Markup:
+    """The figure as an <svg> element with a title for screen readers; its ids begin with `prefix`."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    root = ET.fromstring(buffer.getvalue())
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag == f"{_SVG}metadata"]:
+            parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        element.attrib = {_plain(key): _recoloured(_owned(key, value, prefix)) for key, value in element.attrib.items()}
+    for size in ("width", "height"):
+        root.attrib.pop(size)  # the page decides; the viewBox keeps the shape
+    root.attrib |= {"role": "img", "aria-label": title}
+    return Markup(ET.tostring(root, encoding="unicode"))
+
+
+def _plain(key: str) -> str:
+    """An attribute's name without its namespace, as HTML writes it."""
+    return key.rpartition("}")[2]
+
+
+def _owned(key: str, value: str, prefix: str) -> str:
+    """Ids, and references to them, made this figure's own."""
+    if key == "id":
+        return f"{prefix}-{value}"
+    if _plain(key) == "href" and value.startswith("#"):
+        return f"#{prefix}-{value[1:]}"
+    return value.replace("url(#", f"url(#{prefix}-")
+
+
+def _recoloured(value: str) -> str:
+    for ink, own in _INK.items():
+        value = value.replace(f": {ink}", f": {own}")
+    return value
+
+
+def loss_chart(curves: dict[str, list[Curve]], window: int, prefix: str) -> Markup:
+    """Loss curves of up to figure_losses.MOST networks."""
+    thin = {name: [thinned(curve) for curve in runs] for name, runs in curves.items()}
+    with style():
+        figure = figure_losses.draw(thin, window=window)
+        _fit_legend(figure)
+    return inline_svg(figure, prefix, f"Training loss of {', '.join(curves)}")
+
+
+def _fit_legend(figure: Figure) -> None:
+    """Fewer columns where names are so long that the legend would leave the figure."""
+    for columns in (2, 1):
+        (legend,) = figure.legends
+        figure.draw_without_rendering()
+        if legend.get_window_extent().width <= figure.bbox.width:
+            return
+        handles = [handle for handle in legend.legend_handles if handle is not None]
+        titles = [text.get_text() for text in legend.get_texts()]
+        legend.remove()
+        figure.legend(handles, titles, loc="outside lower center", ncols=columns, frameon=False, handlelength=3.2)
+
+
+def thinned(curve: Curve) -> Curve:
+    """The curve with at most `_MOST_POINTS` points, each the mean of as many neighbours."""
+    group = math.ceil(len(curve.loss) / _MOST_POINTS)
+    if group == 1:
+        return curve
+    starts = np.arange(0, len(curve.loss), group)
+    counts = np.diff(np.append(starts, len(curve.loss)))
+    iterations, loss = (np.add.reduceat(values, starts) / counts for values in (curve.iterations, curve.loss))
+    return Curve(curve.seed, iterations, loss, curve.collapsed_at)
+
+
+def tradeoff_chart(points: Sequence[Point], axis: str, dataset: str, prefix: str) -> Markup:
+    """Cost against PSNR, circles by parameters."""
+    with style():
+        figure = figure_tradeoff.draw(points, x_title=AXES[axis], y_title=f"{label(dataset)} PSNR-Y [dB]")
+    return inline_svg(figure, prefix, f"{AXES[axis]} against PSNR on {dataset}")
+
+
+def measured_points(rows: Sequence[Measured], dataset: str) -> list[Point]:
+    """A point per network, of its own measurements only."""
+    points = []
+    for row in rows:
+        record, score = row.records[0], row.score(dataset, "psnr_y_db")
+        if score is not None:
+            points.append(
+                Point(
+                    label=row.name, cost=record.flops / 1e9, psnr_y_db=score.mean, params_k=record.params / 1e3,
+                    source=MEASURED,
+                )
+            )  # fmt: skip
+    return points
+
+
+def delta_chart(rows: Sequence[Measured], dataset: str, prefix: str) -> Markup:
+    """Differences from the baseline with their intervals, a line per network; filled where significant."""
+    found = [(row, one) for row in rows if (one := row.comparisons.get((dataset, "psnr_y_db")))]
+    found.sort(key=lambda pair: pair[1].difference)
+    with style():
+        figure = Figure(figsize=(6.0, 0.7 + _ROW_INCHES * len(found)), layout="constrained")
+        axes = figure.add_subplot()
+        for y, (_, one) in enumerate(found):
+            stands = one.verdict in ("", "(alone)")
+            axes.errorbar(
+                one.difference, y, xerr=one.half_width, fmt="o", color=COLOURS[0 if stands else 1], capsize=2.5,
+                markersize=5, linewidth=1.2, markerfacecolor=COLOURS[0] if stands else "none",
+            )  # fmt: skip
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set_yticks(range(len(found)), [label(row.name) for row, _ in found])
+        axes.set_ylim(-0.7, len(found) - 0.3)
+        axes.set_xlabel(f"PSNR-Y minus that of {BASELINE} on {label(dataset)} [dB], 95 % interval")
+        axes.grid(True, axis="x")
+        axes.set_axisbelow(True)
+    return inline_svg(figure, prefix, f"Differences from {BASELINE} on {escape(dataset)}")

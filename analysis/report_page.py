@@ -1,0 +1,175 @@
+"""The report's page: records, profiles and pictures become one view, and the view one file of HTML.
+
+Everything is inside the file: styles, one script (the page's policy allows that very script and nothing else), charts
+as SVG, pictures as data. Every text is escaped by the templates.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis import report_charts, report_rows
+from safmn_bench.analysis.escaping import printable
+from safmn_bench.analysis.figure_losses import MOST
+from safmn_bench.analysis.losses import read_curve
+from safmn_bench.analysis.measured import BASELINE, Measured, datasets_of, measure
+from safmn_bench.analysis.profiles import Profiles
+from safmn_bench.analysis.provenance import collapse_notes, provenance_notes
+from safmn_bench.analysis.report_pictures import Comparison, LamPanels
+from safmn_bench.analysis.report_rows import Grid
+from safmn_bench.models.errors import UserError
+
+MOST_BYTES = 10 * 10**6
+Runs = Sequence[tuple[RunFolder, Record]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deltas:
+    """The comparison with the baseline on one benchmark."""
+
+    grid: Grid
+    chart: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleView:
+    """Everything measured at one scale."""
+
+    scale: int
+    overview: Grid
+    settings: dict[str, str]
+    """Setting -> letter."""
+    deltas: Sequence[Deltas]
+    losses: Sequence[Markup]
+    tradeoff: Markup | None
+    costs: Grid
+    notes: Sequence[str]
+    comparisons: Sequence[Comparison] = ()
+    lam: LamPanels | None = None
+    left_out: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What the template shows."""
+
+    title: str
+    lead: str
+    scales: Sequence[ScaleView]
+    runs: Grid
+    profiles: Sequence[Grid]
+    recipes: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    """Title, and (key, value) of each different recipe."""
+    machines: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    made: str
+    """When, by which commit, with which command."""
+
+
+@dataclass
+class Pictures:
+    """Pictures of one scale."""
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    lam: LamPanels | None = None
+    left_out: list[str] = field(default_factory=list)
+
+
+def scale_view(runs: Runs, scale: int, pictures: Pictures) -> ScaleView:
+    """All about the runs of one scale."""
+    here = [(folder, record) for folder, record in runs if record.scale == scale]
+    here.sort(key=lambda run: report_rows.paper_order(run[1].variant))
+    rows = measure([record for _, record in here], scale)
+    rows.sort(key=lambda row: report_rows.paper_order(row.name))
+    return ScaleView(
+        scale=scale,
+        overview=report_rows.overview(rows, scale),
+        settings={printable(words): letter for words, letter in report_rows.settings_of(rows).items()},
+        deltas=_deltas(rows, scale),
+        losses=_losses(here, scale),
+        tradeoff=_tradeoff(rows, scale),
+        costs=report_rows.uncounted(rows),
+        notes=[printable(note) for note in [*provenance_notes(rows), *collapse_notes(rows)]],
+        comparisons=pictures.comparisons,
+        lam=pictures.lam,
+        left_out=pictures.left_out,
+    )
+
+
+def _deltas(rows: Sequence[Measured], scale: int) -> list[Deltas]:
+    found = []
+    for index, dataset in enumerate(datasets_of(rows)):
+        grid = report_rows.deltas(rows, dataset)
+        if grid is not None:
+            found.append(Deltas(grid=grid, chart=report_charts.delta_chart(rows, dataset, f"delta{scale}-{index}")))
+    return found
+
+
+def _losses(runs: Runs, scale: int) -> list[Markup]:
+    """Charts of as many networks as can be told apart, the baseline in each."""
+    curves = {}
+    for folder, record in runs:
+        if folder.losses.exists():
+            curves.setdefault(printable(record.variant), []).append(read_curve(folder, record))
+    longest = max((curve.iterations[-1] for group in curves.values() for curve in group), default=0)
+    window = max(1, round(longest / 20))
+    first = {BASELINE: curves.pop(BASELINE)} if BASELINE in curves else {}
+    names, room = list(curves), MOST - len(first)
+    groups = [names[start : start + room] for start in range(0, len(names), room)] or ([[]] if first else [])
+    return [
+        report_charts.loss_chart({**first, **{name: curves[name] for name in group}}, window, f"loss{scale}-{index}")
+        for index, group in enumerate(groups)
+    ]
+
+
+def _tradeoff(rows: Sequence[Measured], scale: int) -> Markup | None:
+    dataset = next(iter(datasets_of(rows)), None)
+    points = report_charts.measured_points(rows, dataset) if dataset else []
+    if dataset is None or not points:
+        return None
+    return report_charts.tradeoff_chart(points, "flops", dataset, f"tradeoff{scale}")
+
+
+def profile_grids(profiles: Profiles) -> list[Grid]:
+    """Latency, memory, operators, scores and counts that were measured without a run."""
+    found = [("Time and memory per image", profiles.latency), ("Scores of weight files", profiles.scores)]
+    found += [("Counts", profiles.complexity)]
+    found += [(f"Operators: {name}", rows) for name, rows in profiles.operators.items()]
+    return [report_rows.csv_grid(title, rows) for title, rows in found if rows]
+
+
+def distinct(records: Sequence[Record], part: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Each different `recipe`, or `machine` with its library versions, and which variants have it."""
+    groups: dict[tuple[tuple[str, str], ...], dict[str, None]] = {}
+    for record in records:
+        values = {**record.machine, **record.versions} if part == "machine" else dict(record.recipe)
+        groups.setdefault(tuple(report_rows.facts(values)), {})[printable(record.variant)] = None
+    return [(f"Of {', '.join(names)}", list(values)) for values, names in groups.items()]
+
+
+def render(view: View) -> str:
+    """The page. Raises UserError where it is larger than MOST_BYTES."""
+    environment = Environment(
+        loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    script, styles = _template("report.js"), _template("report.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("report.html.j2").render(
+        view=view, script=Markup(script), styles=Markup(styles), script_hash=digest
+    )  # fmt: skip
+    if (size := len(page.encode("utf-8"))) > MOST_BYTES:
+        raise UserError(
+            f"The report would take {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}. Give fewer --images, or "
+            "fewer runs by a --runs folder with a part of them."
+        )
+    return page
+
+
+def _template(name: str) -> str:
+    return resources.files("safmn_bench.analysis").joinpath("templates").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,180 @@
+"""The report in headless Chromium: it runs without a complaint, sorts, compares, and asks nobody for anything."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trial_runs import record, write_run
+
+from safmn_bench.analysis.report import main
+
+HOSTILE = "<img src=x onerror=\"document.title='broken into'\"><script>document.title='broken into'</script>"
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    for index, (name, psnr) in enumerate([("baseline", 30.0), ("w_o_FM", 29.5), ("bn", 9.75), (HOSTILE, 29.0)]):
+        for seed in (0, 1):
+            write_run(folder / f"v{index}", record(name, seed, psnr, params=1000 * (index + 1)))
+    call = ["--runs", str(folder), "--out", str(folder / "out"), "--images", "1", "--steps", "2", "--device", "cpu"]
+    assert main(call) == 0
+    return folder / "out" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium at 1280x900, driven by Selenium; skips where either is missing."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (pip install -e '.[dev]')")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver_path = shutil.which("chromedriver")
+    if not found or not driver_path:
+        pytest.skip("needs Chromium and its driver (Debian: apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1280,900")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=driver_path)
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Any:
+    """The report, freshly loaded at desktop width in the light scheme."""
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.get(report.as_uri())
+    return browser
+
+
+def column(page: Any, index: int) -> list[str]:
+    script = "return [...document.querySelectorAll('#x2-table tbody tr')].map(r => r.cells[arguments[0]].innerText)"
+    return [text.split()[0] for text in page.execute_script(script, index)]
+
+
+def header(page: Any, index: int) -> Any:
+    return page.find_elements("css selector", "#x2-table thead button")[index]
+
+
+def press(page: Any, *keys: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    ActionChains(page).send_keys(*keys).perform()
+
+
+def sides(page: Any) -> list[str]:
+    """What is shown left and right, by the pictures' captions."""
+    script = """return ["left", "right"].map(side => document.querySelector(`.layer[data-side=${side}] figcaption`))
+                .map(caption => caption && caption.textContent.split(": ")[0])"""
+    return page.execute_script(script)
+
+
+def test_page_loads_without_a_complaint_and_asks_nobody(browser: Any, report: Path):
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.get(report.as_uri())
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert report.as_uri() in asked
+    assert [url[:60] for url in asked if url != report.as_uri() and not url.startswith("data:")] == []
+
+
+def test_hostile_name_is_shown_and_not_run(page: Any):
+    assert page.title == "Super-resolution ablations, measured"
+    assert HOSTILE in page.execute_script("return document.querySelector('#x2-table').innerText.replaceAll('\\n', ' ')")
+
+
+def test_sorting_by_click_is_numeric_both_ways_and_keeps_empty_cells_last(page: Any):
+    psnr = 4
+    header(page, psnr).click()
+    assert [float(text) for text in column(page, psnr)] == sorted(float(text) for text in column(page, psnr))
+    assert column(page, psnr)[0].startswith("9.7")  # as text, 9.75 would come after 28
+    header(page, psnr).click()
+    assert [float(text) for text in column(page, psnr)] == sorted(map(float, column(page, psnr)), reverse=True)
+    header(page, 1).click()
+    assert column(page, 1) == ["1.00", "2.00", "3.00", "4.00", "–"]
+    header(page, 1).click()
+    assert column(page, 1) == ["4.00", "3.00", "2.00", "1.00", "–"]
+    states = [h.get_attribute("aria-sort") for h in page.find_elements("css selector", "#x2-table thead th")]
+    assert states.count("descending") == 1
+    assert states[1] == "descending"
+
+
+def test_sorting_by_keyboard(page: Any):
+    page.execute_script("arguments[0].focus()", header(page, 0))
+    press(page, "\ue007")  # Enter
+    assert column(page, 0)[-1] == "w_o_FM"
+    press(page, " ")
+    assert column(page, 0)[0] == "w_o_FM"
+    assert "falling" in page.find_element("id", "status").get_attribute("textContent")
+
+
+def test_slider_moves_by_keyboard_and_by_pointer(page: Any):
+    from selenium.webdriver import ActionChains
+
+    divided = "return document.querySelector('.compare').style.getPropertyValue('--left')"
+    page.execute_script("document.querySelector('.divide').focus()")
+    press(page, "\ue014", "\ue014")  # two times Right
+    assert page.execute_script(divided) == "52%"
+    press(page, "\ue011")  # Home
+    assert page.execute_script(divided) == "0%"
+    stage = page.find_element("css selector", ".stage")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    quarter = stage.size["width"] // 4
+    ActionChains(page).move_to_element(stage).click_and_hold().move_by_offset(quarter, 0).release().perform()
+    assert page.execute_script(divided) == "75%"
+    right = page.execute_script("return getComputedStyle(document.querySelector('.layer[data-side=right]')).clipPath")
+    assert right == "inset(0px 0px 0px 75%)"
+
+
+def test_choice_of_versions(page: Any):
+    from selenium.webdriver.support.select import Select
+
+    assert sides(page)[0] == "bicubic"
+    left, right = (Select(page.find_element("css selector", f"select.{side}")) for side in ("left", "right"))
+    left.select_by_visible_text("w_o_FM seed 0")
+    right.select_by_visible_text("HR")
+    assert sides(page) == ["w_o_FM seed 0", "HR"]
+    assert page.find_element("css selector", ".caption.right").text == "the original"
+    left.select_by_visible_text("HR")
+    visible = "l => getComputedStyle(l).visibility != 'hidden'"
+    assert page.execute_script(f"return [...document.querySelectorAll('.layer')].filter({visible}).length") == 1
+
+
+def test_phone_width_scrolls_tables_and_never_the_page(page: Any):
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    assert page.execute_script("return document.documentElement.scrollWidth") == 390
+    heights = """return [...document.querySelectorAll("thead button, select, .divide")]
+                 .map(e => e.getBoundingClientRect().height)"""
+    assert min(page.execute_script(heights)) >= 24  # CSS pixels: a finger's target by WCAG 2.2
+
+
+def test_dark_scheme_is_dark_and_readable(page: Any):
+    colours = """const [page, text] = ["body", "svg text"].map(s => getComputedStyle(document.querySelector(s)));
+                 return [page.backgroundColor, page.color, text.fill]"""
+    light = page.execute_script(colours)
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    dark = page.execute_script(colours)
+
+    def brightness(colour: str) -> int:
+        return sum(int(part) for part in colour[4:-1].split(",")[:3])
+
+    assert [brightness(colour) > 384 for colour in light] == [True, False, False]
+    assert [brightness(colour) > 384 for colour in dark] == [False, True, True]
+
+
+def test_print_shows_all_versions_side_by_side(page: Any):
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    script = "return [...document.querySelectorAll('.layer')].map(l => getComputedStyle(l).visibility)"
+    assert set(page.execute_script(script)) == {"visible"}
+    assert not page.find_element("css selector", ".controls").is_displayed()
