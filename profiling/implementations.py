@@ -3,6 +3,7 @@
 All forms of a model have the same weights (fresh, from a fixed seed) and the same input.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,9 @@ IMPLEMENTATIONS = {
     "cuda_graph": "the fast form, recorded once and replayed as a CUDA graph",
     "onnxruntime": "the exported network in ONNX Runtime",
 }
+_FAST = ("fast", "fast_compiled", "cuda_graph")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+LARGEST_SIDE = 16384
 _SEED = 0
 
 
@@ -70,6 +73,16 @@ def network_name(given: str) -> str:
     return "safmn" if normalised(given) == "safmn" else find_candidate(given).name
 
 
+def lr_size(given: str) -> tuple[int, int]:
+    """'320x180' -> (320, 180), width first. Raises UserError for what is no size."""
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", given.strip())
+    if match is None or not all(1 <= int(side) <= LARGEST_SIDE for side in match.groups()):
+        raise UserError(
+            f"--lr-size {given!r} is not a size. Write width x height in pixels, from 1 to {LARGEST_SIDE}, as 320x180."
+        )
+    return int(match[1]), int(match[2])
+
+
 def check(job: Job) -> None:
     """Raise UserError for a form that cannot be measured on the job's device."""
     cuda = torch.device(job.device).type == "cuda"
@@ -90,43 +103,48 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
     `sparing`: have ONNX Runtime give memory back after each pass, to measure what a pass needs.
     """
     torch.set_num_threads(job.threads)
-    device, dtype = torch.device(job.device), DTYPES[job.dtype]
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-        set_float32_precision("tf32" if job.dtype == "tf32" else "ieee")
-        torch.backends.cudnn.benchmark = job.cudnn_benchmark
-    torch.manual_seed(_SEED)
-    network = find_candidate(job.model).build(job.scale).eval().requires_grad_(False)
+    torch.backends.cudnn.benchmark = job.cudnn_benchmark
+    device = torch.device(job.device)
+    network, rgb = build_in_form(job.model, job.scale, job.implementation, job.dtype, device, job.height, job.width)
     weights_mib = sum(t.nbytes for t in (*network.parameters(), *network.buffers())) / 2**20
-    rgb = photograph(job.height, job.width)
     if job.implementation == "onnxruntime":
         return _in_onnxruntime(network, rgb, weights_mib, device, arena=not sparing)
-    network, rgb = network.to(device, dtype), rgb.to(device, dtype)
-    forward = _forward(network, rgb, job.implementation)
+    compiled = job.implementation in ("compiled", "fast_compiled")
+    call: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network) if compiled else network
+
+    def forward() -> torch.Tensor:
+        with torch.inference_mode():
+            return call(rgb)
+
     return Prepared(
         forward=_recorded(forward) if job.implementation == "cuda_graph" else forward,
-        weights_mib=weights_mib * torch.finfo(dtype).bits / 32,
+        weights_mib=weights_mib,
         input_mib=rgb.nbytes / 2**20,
         device=device,
         probe=forward,
     )
 
 
-def _forward(network: nn.Module, rgb: torch.Tensor, implementation: str) -> Callable[[], torch.Tensor]:
-    if implementation in ("channels_last", "fast", "fast_compiled", "cuda_graph"):
+def build_in_form(
+    model: str, scale: int, implementation: str, dtype: str, device: torch.device, height: int, width: int
+) -> tuple[nn.Module, torch.Tensor]:
+    """A network with weights from a fixed seed and its input (1, 3, height, width), in the memory of the form.
+
+    ONNX Runtime takes both from the processor's memory. Raises UserError for an unknown name or a wrong scale.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        set_float32_precision("tf32" if dtype == "tf32" else "ieee")
+    torch.manual_seed(_SEED)
+    network = find_candidate(model).build(scale).eval().requires_grad_(False)
+    rgb = photograph(height, width)
+    if implementation == "onnxruntime":
+        return network, rgb
+    network, rgb = network.to(device, DTYPES[dtype]), rgb.to(device, DTYPES[dtype])
+    if implementation in ("channels_last", *_FAST):
         rgb = rgb.contiguous(memory_format=torch.channels_last)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if implementation in ("fast", "fast_compiled", "cuda_graph"):
-        network = optimise(network)
-    call: Callable[[torch.Tensor], torch.Tensor] = network
-    if implementation in ("compiled", "fast_compiled"):
-        call = torch.compile(network)
-
-    def forward() -> torch.Tensor:
-        with torch.inference_mode():
-            return call(rgb)
-
-    return forward
+    return (optimise(network) if implementation in _FAST else network), rgb
 
 
 def _recorded(forward: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:

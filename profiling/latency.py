@@ -6,7 +6,6 @@ python profiling/latency.py --models safmn --protocol ntire
 """
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -20,11 +19,9 @@ import torch
 from safmn_bench.profiling import latency_table
 from safmn_bench.profiling.devices import choose_device
 from safmn_bench.profiling.files import write_csv
-from safmn_bench.profiling.implementations import DTYPES, IMPLEMENTATIONS, Job, check, network_name
+from safmn_bench.profiling.implementations import DTYPES, IMPLEMENTATIONS, Job, check, lr_size, network_name
 from safmn_bench.profiling.machine import result_file
 from safmn_bench.profiling.rounds import measure, referee
-
-LARGEST_SIDE = 16384
 
 
 @command
@@ -68,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _jobs(args: argparse.Namespace, device: torch.device) -> list[Job]:
     """Every model in every form and type; raises UserError for numbers that cannot be."""
-    width, height = _size(args.lr_size)
+    width, height = lr_size(args.lr_size)
     threads = torch.get_num_threads() if args.threads is None else args.threads
     for option, number in (("--runs", args.runs), ("--threads", threads)):
         if number < 1:
@@ -90,16 +87,6 @@ def _jobs(args: argparse.Namespace, device: torch.device) -> list[Job]:
         for implementation in dict.fromkeys(args.implementations)
         for model in dict.fromkeys(args.models or latency_table.models_of_table_2())
     ]
-
-
-def _size(given: str) -> tuple[int, int]:
-    """'320x180' -> (320, 180), width first."""
-    match = re.fullmatch(r"(\d{1,6})[xX×](\d{1,6})", given.strip())  # noqa: RUF001
-    if match is None or not all(1 <= int(side) <= LARGEST_SIDE for side in match.groups()):
-        raise UserError(
-            f"--lr-size {given!r} is not a size. Write width x height in pixels, from 1 to {LARGEST_SIDE}, as 320x180."
-        )
-    return int(match[1]), int(match[2])
 
 
 if __name__ == "__main__":
