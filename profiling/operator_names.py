@@ -10,14 +10,25 @@ from safmn_bench.models.safmn import FMM, SAFM, SAFMN, SAFMNConfig
 from safmn_bench.profiling.published import read_table
 
 NORM = "LayerNorm"
+PRODUCT_AND_SUM = "Element-wise Product and Addition in one"
+VIEWS = "Other views"
 COPIES = "Copies of split channels"
 _NORM_TYPES = tuple({type(make(4)) for make in NORMS.values()} - {nn.Identity})
 _IN_SAFM = {
     "Channel Splitting": ("chunk", "split", "narrow", "slice", "split_with_sizes"),
-    "Adaptive MaxPool": ("adaptive_max_pool2d", "max_pool2d", "max_pool2d_with_indices", "mkldnn_max_pool2d"),
+    "Adaptive MaxPool": (
+        "adaptive_max_pool2d",
+        "adaptive_avg_pool2d",
+        "maximum",
+        "max_pool2d",
+        "max_pool2d_with_indices",
+        "mkldnn_max_pool2d",
+    ),
     "Nearest Interpolation": ("upsample_nearest2d", "repeat_interleave", "expand"),
     "Element-wise Product": ("mul", "mul_"),
+    PRODUCT_AND_SUM: ("addcmul",),
 }
+_VIEWS = ("unflatten", "flatten", "unsqueeze", "permute", "alias", "view", "expand", "as_strided", "_reshape_alias")
 _COPYING = ("clone", "contiguous")
 _SAME = {"convolution": "conv2d", "_convolution": "conv2d", "mkldnn_convolution": "conv2d", "add_": "add"}
 
@@ -45,6 +56,8 @@ def operation_name(modules: Mapping[str, nn.Module], path: str, operators: tuple
                 return operation
     if isinstance(module, FMM | SAFMN) and top in ("add", "add_"):
         return "Element-wise Addition"
+    if operators[-1] in _VIEWS:
+        return VIEWS
     return f"{_SAME.get(top, top)} {_place(path, module)}".strip()
 
 
@@ -61,7 +74,7 @@ def _outer(path: str) -> list[str]:
 
 def _place(path: str, module: nn.Module) -> str:
     """Where in the network, the same for every block; the kernel of a convolution beside it."""
-    place = re.sub(r"(^|\.)(feats|body|blocks|layers)\.\d+\.", r"\1", path)
+    place = re.sub(r"(^|\.)(feats|body|blocks|layers)\.\d+(\.|$)", r"\1", path)
     if isinstance(module, nn.Conv2d):
         kind = "depthwise, " if module.groups == module.in_channels > 1 else ""
         size = "x".join(map(str, module.kernel_size))

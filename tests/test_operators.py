@@ -163,6 +163,7 @@ def test_operators_command_writes_table_trace_and_roofline(
         rows = {row["operation"]: row for row in reader}
         assert (reader.fieldnames or [])[:5] == ["operation", "calls", "self_time_us", "share", "paper_us"]
     assert rows["LayerNorm"]["calls"] == "4"
+    assert rows["Element-wise Product and Addition in one"]["calls"] == "2"
     assert rows["LayerNorm"]["paper_us"] == "465"
     assert rows["LayerNorm"]["model"] == "small"
     events = json.loads(gzip.decompress(files[1].read_bytes()))["traceEvents"]
