@@ -11,6 +11,7 @@ SCRIPTS = {
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
+    "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
     "gains": ("profiling", "what each step of the fast SAFMN brings"),
     "operators": ("profiling", "times of the operators of a forward pass (Table 5)"),
     "latency": ("profiling", "time and memory of a forward pass (Table 2)"),
