@@ -15,6 +15,10 @@ SCRIPTS = {
     "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
     "report": ("analysis", "one HTML page from a runs folder"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
+    "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
+    "gains": ("profiling", "what each step of the fast SAFMN brings"),
+    "operators": ("profiling", "times of the operators of a forward pass (Table 5)"),
+    "latency": ("profiling", "time and memory of a forward pass (Table 2)"),
 }
 
 

@@ -1,21 +1,3 @@
-"""Which device computes."""
+"""Which device computes: the choice is made in profiling, which runs without ablations."""
 
-import torch
-
-from safmn_bench.models.errors import UserError
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<n>`. Raises UserError for one that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise UserError(f"No device {name!r}. Allowed: auto, cpu, cuda, or cuda:<number>.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise UserError(f"Device {name!r} is not there: {found} CUDA devices are visible. Choose --device cpu or auto.")
-    return device
+from safmn_bench.profiling.devices import choose_device as choose_device

@@ -9,17 +9,14 @@
 A real step needs at least the larger of the two.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from safmn_bench.profiling.ceilings import copy_rate, matrix_rate
 from safmn_bench.profiling.counting import count
-
-_MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the product that measures the arithmetic rate
-_COPY_BYTES = {"cpu": 2**27, "cuda": 2**31}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,34 +63,3 @@ def convolution_bytes(network: nn.Module, patch: int) -> int:
     for handle in handles:
         handle.remove()
     return total
-
-
-def matrix_rate(device: torch.device) -> float:
-    """Operations per second of a float32 matrix product, the best of some."""
-    side = _MATRIX[device.type]
-    a, b = torch.rand(2, side, side, device=device)
-    return 2 * side**3 / _best_seconds(lambda: a @ b, device)
-
-
-def copy_rate(device: torch.device) -> float:
-    """Bytes read and written per second by a copy, the best of some."""
-    source = torch.zeros(_COPY_BYTES[device.type] // 4, device=device)
-    target = torch.empty_like(source)
-    return 2 * source.nbytes / _best_seconds(lambda: target.copy_(source), device)
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _best_seconds(work: Callable[[], object], device: torch.device, repeats: int = 10) -> float:
-    seconds = []
-    for _ in range(repeats):
-        synchronise(device)
-        started = time.perf_counter()
-        work()
-        synchronise(device)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)

@@ -11,6 +11,7 @@ from safmn_bench.ablations.losses import l1_fft_loss
 from safmn_bench.ablations.processes import Group
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.models.fast import optimise
+from safmn_bench.profiling.devices import set_float32_precision
 
 
 class Learner:
@@ -81,12 +82,6 @@ class Learner:
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-def set_float32_precision(precision: str) -> None:
-    """How the GPU multiplies float32, in this process: "ieee" (torch's default is TF32 for convolutions) or "tf32"."""
-    torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def plain_weights(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -15,7 +15,6 @@ class LayerNorm2d(nn.Module):
     """LayerNorm over the channels of (B, C, H, W), at every pixel for itself; biased variance, eps 1e-6.
 
     Written out, as in the published network: fvcore then counts no operation for it, as the paper's figures show.
-    With `fused` it is one kernel over channels-last memory, where a pixel's channels are neighbours.
     """
 
     def __init__(self, dim: int) -> None:
@@ -23,12 +22,8 @@ class LayerNorm2d(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim))
         self.eps = 1e-6
-        self.fused = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.fused:
-            pixels = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps)
-            return pixels.permute(0, 3, 1, 2)
         mean = x.mean(1, keepdim=True)
         variance = (x - mean).pow(2).mean(1, keepdim=True)
         x = (x - mean) / torch.sqrt(variance + self.eps)

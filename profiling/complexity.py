@@ -14,8 +14,10 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.variants import Candidate, find_candidate
 from safmn_bench.profiling.complexity_table import count_all, csv_row, paper_table_of, rows_of_table, show, write
+from safmn_bench.profiling.counting import Complexity, counted_form
+from safmn_bench.profiling.crosscheck import cross_check, suspicion
 from safmn_bench.profiling.image_cost import report_images
 
 
@@ -27,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     what.add_argument("--table", type=int, choices=(1, 3, 4), help="all rows of a table of the paper")
     what.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 4; for --table 1 all three")
+    parser.add_argument("--cross-check", action="store_true", help="count with torch's own counter too, and compare")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write exact counts here")
     images = parser.add_argument_group("on images", "what networks cost that skip what an image does not need (smsr)")
     images.add_argument("--images", type=Path, nargs="+", metavar="FILE", help="LR images; one model in --models")
@@ -41,12 +44,27 @@ def main(argv: list[str] | None = None) -> int:
     else:
         wanted = [(find_candidate(name), args.scale or 4) for name in args.models]
     tables = [args.table or paper_table_of(candidate) for candidate, _ in wanted]
-    counted = zip(wanted, count_all(wanted), tables, strict=True)
+    costs = count_all(wanted)
+    counted = list(zip(wanted, costs, tables, strict=True))
     rows = [csv_row(candidate, scale, cost, table) for (candidate, scale), cost, table in counted]
     show(f"Complexity, Table {args.table}" if args.table else "Complexity", rows)
+    for (candidate, scale), cost, _ in counted:
+        if doubt := suspicion(cost):
+            print(f"warning: {candidate.name} x{scale}: {doubt}", file=sys.stderr)
     if args.csv:
         write(args.csv, rows)
-    return 0
+    return _cross_check(wanted, costs) if args.cross_check else 0
+
+
+def _cross_check(wanted: list[tuple[Candidate, int]], costs: list[Complexity]) -> int:
+    """Compare each count with torch's; status 1 when one differs."""
+    agreed = True
+    for (candidate, scale), cost in zip(wanted, costs, strict=True):
+        module, shape = counted_form(candidate.build(scale), scale)
+        found = cross_check(module, shape, cost)
+        print(f"{candidate.name} x{scale}: {found.sentence()}")
+        agreed &= found.agree
+    return 0 if agreed else 1
 
 
 if __name__ == "__main__":

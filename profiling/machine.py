@@ -3,6 +3,7 @@
 import functools
 import os
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -39,6 +40,29 @@ def hardware_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{processor_name()}, {torch.get_num_threads()} threads"
+
+
+def result_file(given: Path, stem: str, device: torch.device) -> Path:
+    """Where a result goes: `given`, or, if that is a folder, `<stem>_<hardware>.csv` in it."""
+    if given.suffix and not given.is_dir():
+        return given
+    return given / f"{stem}_{hardware_slug(device)}.csv"
+
+
+def hardware_slug(device: torch.device) -> str:
+    """The hardware's name for use in a file name: letters, digits and '_'."""
+    name = re.sub(r"\((R|TM)\)", "", hardware_name(device))
+    return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+
+
+def clock_mhz(device: torch.device) -> str | None:
+    """The clock of the GPU's multiprocessors or of the processor's cores at this moment; None where unreadable."""
+    if device.type == "cuda":
+        query = ["nvidia-smi", f"--id={device.index or 0}", "--query-gpu=clocks.sm", "--format=csv,noheader,nounits"]
+        return _output(query) or None
+    info = Path("/proc/cpuinfo")
+    found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", info.read_text(encoding="utf-8"), re.M) if info.exists() else []
+    return f"{sum(map(float, found)) / len(found):.0f}" if found else None
 
 
 @functools.cache

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from safmn_bench.ablations.images import read_image
-from safmn_bench.ablations.scoring import bicubic_sr
 from safmn_bench.analysis import figure_crops, figure_losses, figure_tradeoff
 from safmn_bench.analysis.crops import Crop, CropBox, crops_of
 from safmn_bench.analysis.entries import entries_from
@@ -26,7 +25,7 @@ from safmn_bench.analysis.losses import Curve, band, smoothed
 from safmn_bench.analysis.measured import measure
 from safmn_bench.analysis.profiles import Profiles
 from safmn_bench.analysis.tradeoff import MEASURED, MIXED, PUBLISHED, Point, pareto_front, tradeoff_points
-from safmn_bench.models.resize import lr_from_hr
+from safmn_bench.models.resize import bicubic_uint8, lr_from_hr
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.profiling.files import write_text
 
@@ -205,7 +204,7 @@ class Bicubic(nn.Module):
     scale = 2
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return bicubic_sr((x[0] * 255).round().to(torch.uint8), 2)[None].float() / 255
+        return bicubic_uint8((x[0] * 255).round().to(torch.uint8), 2 * x.shape[2], 2 * x.shape[3])[None].float() / 255
 
 
 def test_crops_are_the_box_of_each_and_their_scores_of_the_whole_image(picture_file: Path):
@@ -214,7 +213,7 @@ def test_crops_are_the_box_of_each_and_their_scores_of_the_whole_image(picture_f
     hr = read_image(picture_file).rgb
     assert [crop.label for crop in crops] == ["HR", "bicubic", "mine"]
     assert torch.equal(crops[0].rgb, hr[:, 20:36, 10:40])
-    assert torch.equal(crops[1].rgb, bicubic_sr(lr_from_hr(hr, 2), 2)[:, 20:36, 10:40])
+    assert torch.equal(crops[1].rgb, bicubic_uint8(lr_from_hr(hr, 2), *pair.hr.shape[1:])[:, 20:36, 10:40])
     assert torch.equal(crops[2].rgb, crops[1].rgb)
     assert crops[2].psnr_y_db == crops[1].psnr_y_db
     assert torch.equal(pair.hr, hr)

@@ -1,0 +1,60 @@
+"""Peak memory of one forward pass, with the weights and the input that are there before it.
+
+On a GPU this is what PyTorch's allocator held at most (`torch.cuda.max_memory_allocated`, as in Table 2). On a CPU it
+is the growth of the process's resident memory during the pass, plus weights and input: the kernel's high-water mark,
+reset before the pass, in a process whose allocator gives every larger block back at once (glibc otherwise keeps freed
+blocks, and the pass would grow less than it needs).
+"""
+
+import ctypes
+import gc
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from safmn_bench.profiling.devices import synchronise
+
+MIB = 2**20
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's parameters
+_OWN_BLOCK_BYTES = 2**16  # blocks from here up are mapped by themselves, and unmapped when freed
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def give_memory_back() -> None:
+    """Have glibc return freed memory to the system at once, in this process; without glibc nothing changes."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_MMAP_THRESHOLD, _OWN_BLOCK_BYTES)
+    mallopt(_TRIM_THRESHOLD, _OWN_BLOCK_BYTES)
+
+
+def peak_memory_mib(forward: Callable[[], object], held_mib: float, device: torch.device) -> float | None:
+    """MiB held at most during one call of `forward`, of which `held_mib` (weights, input) were there before it.
+
+    None where the system does not tell. Call `forward` once before, so that what is set up only once is not counted.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        synchronise(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        forward()
+        synchronise(device)
+        return torch.cuda.max_memory_allocated(device) / MIB
+    try:
+        _CLEAR.write_text("5", encoding="ascii")  # resets VmHWM: proc(5)
+        before = _status_kib("VmRSS")
+        forward()
+        return held_mib + (_status_kib("VmHWM") - before) / 1024
+    except OSError:
+        return None
+
+
+def _status_kib(field: str) -> int:
+    match = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    if match is None:
+        raise OSError(f"no {field} in {_STATUS}")
+    return int(match[1])
