@@ -6,6 +6,7 @@ so the times add up without counting anything twice; what the outer clock shows 
 """
 
 import contextlib
+import os
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ class Trace:
 def trace(network: nn.Module, lr: torch.Tensor, passes: int, chrome: Path | None = None) -> Trace:
     """Profile `passes` forward passes of `network` on `lr` (1, 3, H, W); `chrome` gets a trace of them for Perfetto."""
     device = lr.device
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its remarks on itself would go between the results
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
 
     def forward() -> torch.Tensor:
