@@ -10,14 +10,9 @@ from torch import nn
 from safmn_bench.ablations.benchmarks import Pair, read_pair
 from safmn_bench.ablations.images import image_size
 from safmn_bench.ablations.layouts import ImageFiles
-from safmn_bench.ablations.scoring import (
-    Protocol,
-    bicubic_sr,
-    evaluating,
-    image_score,
-    super_resolved,
-)
+from safmn_bench.ablations.scoring import Protocol, evaluating, image_score, super_resolved
 from safmn_bench.ablations.tiling import tiling_for
+from safmn_bench.models.bicubic import Bicubic
 from safmn_bench.models.errors import UserError
 
 
@@ -70,13 +65,16 @@ def crops_of(
     pair = read_pair(ImageFiles(image.stem, image), scale)
     protocol = Protocol(scale=scale)
     crops = [Crop("HR", box.of(pair.hr), None, None)]
-    for label, sr in [("bicubic", bicubic_sr(pair.lr, scale)), *((n, _enlarged(m, pair, device)) for n, m in networks)]:
+    for label, network in [("bicubic", Bicubic(scale=scale)), *networks]:
+        sr = _enlarged(network, pair, device)
         score = image_score(pair, sr, protocol)
         crops.append(Crop(label, box.of(sr).cpu(), score.psnr_y_db, score.ssim_y))
     return pair, crops
 
 
 def _enlarged(network: nn.Module, pair: Pair, device: torch.device) -> torch.Tensor:
+    if isinstance(network, Bicubic):
+        return super_resolved(network, pair, device)
     with evaluating(network):
         _, height, width = pair.lr.shape
         return super_resolved(network, pair, device, tiling_for(network, height, width, device, None))
