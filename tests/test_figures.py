@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from safmn_bench.ablations.images import read_image
+from safmn_bench.ablations.metrics import luma_plane
 from safmn_bench.analysis import figure_crops, figure_losses, figure_tradeoff
 from safmn_bench.analysis.crops import Crop, CropBox, crops_of
 from safmn_bench.analysis.entries import entries_from
@@ -198,24 +199,28 @@ def picture_file(make_images, tmp_path: Path) -> Path:
     return make_images(tmp_path / "images", "photo.png", height=48, width=64) / "photo.png"
 
 
-class Bicubic(nn.Module):
-    """Plain bicubic as a network."""
+class Nearest(nn.Module):
+    """Nearest-neighbour enlargement as a network."""
 
     scale = 2
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return bicubic_uint8((x[0] * 255).round().to(torch.uint8), 2 * x.shape[2], 2 * x.shape[3])[None].float() / 255
+        return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
 
 def test_crops_are_the_box_of_each_and_their_scores_of_the_whole_image(picture_file: Path):
     box = CropBox(10, 20, 30, 16)
-    pair, crops = crops_of(picture_file, box, [("mine", Bicubic())], 2, torch.device("cpu"))
+    pair, crops = crops_of(picture_file, box, [("nearest", Nearest())], 2, torch.device("cpu"))
     hr = read_image(picture_file).rgb
-    assert [crop.label for crop in crops] == ["HR", "bicubic", "mine"]
+    assert [crop.label for crop in crops] == ["HR", "bicubic", "nearest"]
     assert torch.equal(crops[0].rgb, hr[:, 20:36, 10:40])
-    assert torch.equal(crops[1].rgb, bicubic_uint8(lr_from_hr(hr, 2), *pair.hr.shape[1:])[:, 20:36, 10:40])
-    assert torch.equal(crops[2].rgb, crops[1].rgb)
-    assert crops[2].psnr_y_db == crops[1].psnr_y_db
+    lr = lr_from_hr(hr, 2)
+    assert torch.equal(crops[1].rgb, bicubic_uint8(lr, 48, 64)[:, 20:36, 10:40])
+    nearest = lr.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    assert torch.equal(crops[2].rgb, nearest[:, 20:36, 10:40])
+    whole = [luma_plane(rgb)[2:-2, 2:-2] for rgb in (nearest, hr)]  # float64, 0-255
+    error = ((whole[0] - whole[1]) ** 2).mean().item()
+    assert crops[2].psnr_y_db == pytest.approx(10 * math.log10(255**2 / error))
     assert torch.equal(pair.hr, hr)
 
 
