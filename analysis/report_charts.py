@@ -64,31 +64,16 @@ def _recoloured(value: str) -> str:
 
 def loss_chart(curves: dict[str, list[Curve]], window: int, prefix: str) -> Markup:
     """Loss curves of up to figure_losses.MOST networks."""
-    thin = {name: [thinned(curve) for curve in runs] for name, runs in curves.items()}
+    longest = max(len(run.loss) for runs in curves.values() for run in runs)
+    group = math.ceil(longest / _MOST_POINTS)  # one for all: seeds meet at the same iterations
+    thin = {name: [thinned(run, group) for run in runs] for name, runs in curves.items()}
     with style():
         figure = figure_losses.draw(thin, window=window)
-        _fit_legend(figure)
     return inline_svg(figure, prefix, f"Training loss of {', '.join(curves)}")
 
 
-def _fit_legend(figure: Figure) -> None:
-    """Fewer columns where names are so long that the legend would leave the figure."""
-    for columns in (2, 1):
-        (legend,) = figure.legends
-        figure.draw_without_rendering()
-        if legend.get_window_extent().width <= figure.bbox.width:
-            return
-        handles = [handle for handle in legend.legend_handles if handle is not None]
-        titles = [text.get_text() for text in legend.get_texts()]
-        legend.remove()
-        figure.legend(handles, titles, loc="outside lower center", ncols=columns, frameon=False, handlelength=3.2)
-
-
-def thinned(curve: Curve) -> Curve:
-    """The curve with at most `_MOST_POINTS` points, each the mean of as many neighbours."""
-    group = math.ceil(len(curve.loss) / _MOST_POINTS)
-    if group == 1:
-        return curve
+def thinned(curve: Curve, group: int) -> Curve:
+    """The curve with a point for every `group` points: their mean."""
     starts = np.arange(0, len(curve.loss), group)
     counts = np.diff(np.append(starts, len(curve.loss)))
     iterations, loss = (np.add.reduceat(values, starts) / counts for values in (curve.iterations, curve.loss))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
+import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -17,7 +18,7 @@ from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis import report_charts, report_rows
 from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.figure_losses import MOST
-from safmn_bench.analysis.losses import read_curve
+from safmn_bench.analysis.losses import Curve, read_curve
 from safmn_bench.analysis.measured import BASELINE, Measured, datasets_of, measure
 from safmn_bench.analysis.profiles import Profiles
 from safmn_bench.analysis.provenance import collapse_notes, provenance_notes
@@ -53,6 +54,7 @@ class ScaleView:
     comparisons: Sequence[Comparison] = ()
     lam: LamPanels | None = None
     left_out: Sequence[str] = ()
+    """What cannot be shown, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +88,19 @@ def scale_view(runs: Runs, scale: int, pictures: Pictures) -> ScaleView:
     here.sort(key=lambda run: report_rows.paper_order(run[1].variant))
     rows = measure([record for _, record in here], scale)
     rows.sort(key=lambda row: report_rows.paper_order(row.name))
+    curves, missing = _curves([run for run in here if run[1].status != "failed"])
     return ScaleView(
         scale=scale,
         overview=report_rows.overview(rows, scale),
         settings={printable(words): letter for words, letter in report_rows.settings_of(rows).items()},
         deltas=_deltas(rows, scale),
-        losses=_losses(here, scale),
+        losses=_losses(curves, scale),
         tradeoff=_tradeoff(rows, scale),
         costs=report_rows.uncounted(rows),
         notes=[printable(note) for note in [*provenance_notes(rows), *collapse_notes(rows)]],
         comparisons=pictures.comparisons,
         lam=pictures.lam,
-        left_out=pictures.left_out,
+        left_out=[*missing, *pictures.left_out],
     )
 
 
@@ -110,12 +113,27 @@ def _deltas(rows: Sequence[Measured], scale: int) -> list[Deltas]:
     return found
 
 
-def _losses(runs: Runs, scale: int) -> list[Markup]:
-    """Charts of as many networks as can be told apart, the baseline in each."""
-    curves = {}
+def _curves(runs: Runs) -> tuple[dict[str, list[Curve]], list[str]]:
+    """Loss curves by network, and which runs have none that can be drawn."""
+    curves: dict[str, list[Curve]] = {}
+    missing = []
     for folder, record in runs:
-        if folder.losses.exists():
-            curves.setdefault(printable(record.variant), []).append(read_curve(folder, record))
+        name = printable(record.variant)
+        try:
+            curve = read_curve(folder, record)
+        except UserError as error:
+            missing.append(f"No loss curve of {name} seed {record.seed}: {printable(str(error))}")
+            continue
+        if np.isfinite(curve.loss).any():
+            curves.setdefault(name, []).append(curve)
+        else:
+            missing.append(f"No loss curve of {name} seed {record.seed}: no loss is finite.")
+    return curves, missing
+
+
+def _losses(curves: dict[str, list[Curve]], scale: int) -> list[Markup]:
+    """Charts of as many networks as can be told apart, the baseline in each."""
+    curves = dict(curves)
     longest = max((curve.iterations[-1] for group in curves.values() for curve in group), default=0)
     window = max(1, round(longest / 20))
     first = {BASELINE: curves.pop(BASELINE)} if BASELINE in curves else {}

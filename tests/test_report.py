@@ -158,7 +158,7 @@ def test_long_and_many_curves_stay_small(tmp_path: Path):
 
 def test_thinned_curve_keeps_its_mean():
     curve = Curve(0, np.arange(1.0, 1003.0), np.linspace(1, 0, 1002), None)
-    thin = thinned(curve)
+    thin = thinned(curve, 3)
     assert len(thin.loss) == 334
     assert thin.iterations[:2].tolist() == [2.0, 5.0]
     assert thin.loss.mean() == pytest.approx(curve.loss.mean())
@@ -183,6 +183,19 @@ def test_broken_weights_are_left_out_and_named(tmp_path: Path):
     page = Page((out / "index.html").read_text(encoding="utf-8"))
     assert any(note.startswith("broken: ") for note in page.texts["li"])
     assert len([a for a in page.all("figure") if "layer" in a.get("class", "")]) == 3
+
+
+def test_runs_without_a_usable_loss_curve_are_named(tmp_path: Path):
+    write_run(tmp_path / "a", record("baseline", 0, 30.0), weights=False)
+    write_run(tmp_path / "b", record("bn", 0, 30.0), weights=False).losses.unlink()
+    run = write_run(tmp_path / "c", record("fbn", 0, 30.0), weights=False)
+    run.losses.write_text("iteration,loss,lr,seconds\n1,nan,0.001,1.0\n2,inf,0.001,1.0\n")
+    assert main(["--runs", str(tmp_path), "--out", str(tmp_path / "out"), *FAST]) == 0
+    page = Page((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    notes = " ".join(page.texts["li"])
+    assert "No loss curve of bn seed 0: Cannot read" in notes
+    assert "No loss curve of fbn seed 0: no loss is finite" in notes
+    assert len([a for a in page.all("svg") if a["aria-label"] == "Training loss of baseline"]) == 1
 
 
 def test_profiles_are_shown_as_they_are(tmp_path: Path):
