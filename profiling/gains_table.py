@@ -56,12 +56,11 @@ def show(table: Sequence[dict[str, Any]]) -> None:
     )
     header = [
         "step",
-        "predicted [ms]",
         "median [ms]",
         "95 % interval",
         "x plain",
         "x previous",
-        "predicted",
+        "at best",
         "diff",
         "kept",
     ]
