@@ -1,7 +1,8 @@
 """The fast form of a network: the same weights and the same results to float rounding, in less time.
 
-`optimise` exchanges the classes of blocks that have a faster form (`FAST_FORMS`) and lays the weights out
-channels-last; parameters, state-dict keys and values stay, and training works as before. What is exact about it:
+`optimise` exchanges the classes of blocks that have a faster form (`FAST_FORMS`), sets `fused` on those of the other
+networks that know one, and lays the weights out channels-last; parameters, state-dict keys and values stay, and
+training works as before. What is exact about it:
 
 - LayerNorm is one kernel, since a pixel's channels are neighbours in memory;
 - as far as height and width can be halved, a level's pooling starts from the level above (a maximum of maxima is the
@@ -31,6 +32,8 @@ def optimise(network: Network) -> Network:
     for module in network.modules():
         if (fast := FAST_FORMS.get(type(module))) is not None:
             module.__class__ = fast  # a subclass with the same state: copies and state dicts are unaffected
+        if hasattr(module, "fused"):
+            module.fused = True  # type: ignore[assignment]
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

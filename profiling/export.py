@@ -19,7 +19,7 @@ from torch import nn
 from safmn_bench.models.variants import find_candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.files import write_atomically
-from safmn_bench.profiling.implementations import lr_size
+from safmn_bench.profiling.implementations import inference_form, lr_size
 from safmn_bench.profiling.onnx_form import TOLERANCE, Exported, largest_difference, size_multiple, to_onnx
 from safmn_bench.profiling.photograph import photograph
 
@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     network = find_candidate(args.model).build(args.scale).eval()
     if args.weights:
         load_weights(network, args.weights)
+    network = inference_form(network)
     exported = to_onnx(network, _shape(args, network), dynamic=not args.fixed)
     worst = 0.0
     for height, width in check_sizes(exported):

@@ -125,6 +125,11 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
     )
 
 
+def inference_form(network: nn.Module) -> nn.Module:
+    """What is deployed: evaluation mode, and the merged form of a network that is trained in another."""
+    return getattr(network.eval(), "deployed", lambda: network)()
+
+
 def build_in_form(
     model: str, scale: int, implementation: str, dtype: str, device: torch.device, height: int, width: int
 ) -> tuple[nn.Module, torch.Tensor]:
@@ -136,7 +141,7 @@ def build_in_form(
         torch.cuda.set_device(device)
         set_float32_precision("tf32" if dtype == "tf32" else "ieee")
     torch.manual_seed(_SEED)
-    network = find_candidate(model).build(scale).eval().requires_grad_(False)
+    network = inference_form(find_candidate(model).build(scale)).requires_grad_(False)
     rgb = photograph(height, width)
     if implementation == "onnxruntime":
         return network, rgb

@@ -65,13 +65,25 @@ STEPS = (
     Step(name="channels-last memory", changes=_convolutions),
     Step(name="LayerNorm in one kernel", exchanged=_FORMS[:1], changes=lambda row: row == NORM),
     Step(name="GELU on contiguous pixels", exchanged=_FORMS[:2], changes=lambda row: row.startswith("gelu")),
-    Step(name="nested pyramid, 1x1 before upsampling", exchanged=_FORMS[:3], changes=_pyramid),
+    Step(
+        name="nested pyramid, 1x1 before upsampling",
+        exchanged=_FORMS[:3],
+        kept="yes: it is what compilation fuses",
+        changes=_pyramid,
+    ),
     Step(name="product and residual in one", exchanged=_FORMS, changes=lambda row: row in _RESIDUAL),
     Step(
         name="torch.compile of it",
         exchanged=_FORMS,
         compiled=True,
         kept="on request: torch.compile(optimise(network))",
+        changes=lambda row: not _convolutions(row),
+    ),
+    Step(
+        name="torch.compile without the nested pyramid",
+        exchanged=_FORMS[:2],
+        compiled=True,
+        kept="no: for comparison",
         changes=lambda row: not _convolutions(row),
     ),
     Step(

@@ -12,6 +12,7 @@ from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling import export
 from safmn_bench.profiling.export import check_sizes, main
+from safmn_bench.profiling.implementations import inference_form
 from safmn_bench.profiling.onnx_form import (
     cell_bounds,
     gathered_max,
@@ -122,6 +123,6 @@ def test_every_variant_is_exported_exactly_for_many_sizes(name: str):
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "safmn"])
 def test_every_other_network_is_exported_exactly_for_one_size(name: str):
     torch.manual_seed(0)
-    network = build_model(name, MODELS[name].scales[-1]).eval()
+    network = inference_form(build_model(name, MODELS[name].scales[-1]))
     exported = to_onnx(network, (1, 3, 36, 44))
     assert largest_difference(network, exported, photograph(36, 44)) <= 1e-4

@@ -49,6 +49,13 @@ def test_fast_form_of_another_network_agrees(name: str):
     assert relative_difference(plain, optimise(copy.deepcopy(plain)), photograph(24, 32)) <= 1e-5
 
 
+def test_blocks_of_other_networks_that_know_a_fused_form_are_told():
+    network = optimise(build_model("shufflemixer", 4))
+    told = [module.fused for module in network.modules() if hasattr(module, "fused")]
+    assert told
+    assert all(told)
+
+
 @pytest.mark.parametrize("pooling", ["max", "avg", "nearest"])
 @pytest.mark.parametrize("size", [*SIZES, (8, 8), (45, 48)])
 def test_nested_pyramid_is_the_plain_one_for_every_pooling(pooling: str, size: tuple[int, int]):
