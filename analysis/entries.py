@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from safmn_bench.analysis.measured import BASELINE, Measured, budget_of, datasets_of
-from safmn_bench.analysis.profiles import Profiles, Rows, number
+from safmn_bench.analysis.profiles import Profiles, Rows, file_name, number
 from safmn_bench.analysis.table import Value
 from safmn_bench.models.errors import normalised
 
@@ -41,7 +41,7 @@ def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry
     present = {(entry.key, entry.scale) for entry in entries}
     for row in profiles.complexity:
         where = key_of(row["model"]), int(row["scale"])
-        costs: dict[str, Value] = {cost: number(row[cost]) for cost in COSTS}
+        costs: dict[str, Value] = {cost: int(row[cost]) if row[cost].isdigit() else None for cost in COSTS}
         if where in present:
             for entry in entries:
                 if (entry.key, entry.scale) == where:
@@ -108,7 +108,7 @@ def _of_scores(rows: Rows) -> list[Entry]:
     """One entry per model, scale and weight file of evaluate.py's CSV."""
     entries: dict[tuple[str, str, str], Entry] = {}
     for row in rows:
-        weights = row["weights"].replace("\\", "/").rpartition("/")[2]
+        weights = file_name(row["weights"])
         label = f"{row['model']} ({weights})" if weights else row["model"]
         blank = Entry(key=key_of(row["model"]), label=label, scale=int(row["scale"]), values={"setting": weights})
         entry = entries.setdefault((row["model"], row["scale"], row["weights"]), blank)

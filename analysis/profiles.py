@@ -44,6 +44,11 @@ def read_profiles(files: Sequence[Path]) -> Profiles:
     return profiles
 
 
+def file_name(path: str) -> str:
+    """The last part of a path as somebody wrote it, on whatever system."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def number(cell: str | None) -> float | None:
     """A cell as a number; None where it is empty, no number, or not finite."""
     try:

@@ -1,8 +1,10 @@
 """What stands under Tables 1, 3 and 4: how to read the figures, where they come from, and what is odd about them."""
 
+import re
 from collections.abc import Sequence
 
 from safmn_bench.analysis.measured import Measured, datasets_of, uneven
+from safmn_bench.analysis.profiles import Profiles, file_name
 from safmn_bench.analysis.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.table_rows import PAPER_COSTS, UNITS
 from safmn_bench.models.catalog import MODELS
@@ -14,12 +16,24 @@ _PUBLISHED = (
 )
 _COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are the outputs of all convolutions."
 
+_ASTERISK = "*: training collapsed; the scores are of weights from before."
 
-def notes_for(number: int, measured: Sequence[Measured]) -> list[str]:
+
+def notes_for(number: int, measured: Sequence[Measured], profiles: Profiles) -> list[str]:
     """All notes of a table, the general ones first."""
-    notes = [_PUBLISHED, _COSTS, *_intervals(measured), *_verdicts(measured)]
+    notes = [_PUBLISHED, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
     notes += provenance_notes(measured) + collapse_notes(measured) + _scatter(measured)
-    return notes + _differing_counts(number, measured)
+    return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
+
+
+def _scored_weights(number: int, profiles: Profiles) -> list[str]:
+    """Weights that were scored as they are: not trained by a run of this table."""
+    files = [
+        f"{row['model']} x{row['scale']} with {file_name(row['weights'])}" for row in profiles.scores if row["weights"]
+    ]
+    if number != 1 or not files:
+        return []
+    return [f"Scored with weights from a file, by evaluate.py: {', '.join(dict.fromkeys(files))}."]
 
 
 def _intervals(measured: Sequence[Measured]) -> list[str]:
@@ -49,14 +63,32 @@ def _scatter(measured: Sequence[Measured]) -> list[str]:
     ]
 
 
-def _differing_counts(number: int, measured: Sequence[Measured]) -> list[str]:
-    """Counts that do not print as published, with the reason where one is known."""
-    notes: dict[str, None] = {}
+def _differing_counts(number: int, measured: Sequence[Measured], profiles: Profiles) -> list[str]:
+    """Counts that do not print as published, with the reason where one is known: one note, equal reasons together."""
+    scales: dict[tuple[str, str], dict[str, None]] = {}
+    for name, scale, reason in [*_from_complexity(profiles), *_from_runs(number, measured)]:
+        scales.setdefault((name, reason), {})[f"x{scale}"] = None
+    parts = [f"{name} {', '.join(at)}: {reason}" for (name, reason), at in scales.items()]
+    return [f"Counted otherwise than published: {'; '.join(parts)}."] if parts else []
+
+
+_REASONS = re.compile(rf"; (?=(?:{'|'.join(PAPER_COSTS.values())}): )")  # between reasons, not within one
+
+
+def _from_complexity(profiles: Profiles) -> list[tuple[str, str, str]]:
+    """(name, scale, reason) of complexity.py's rows."""
+    rows = [row for row in profiles.complexity if row.get("note")]
+    return [(row["model"], row["scale"], reason) for row in rows for reason in _REASONS.split(row["note"])]
+
+
+def _from_runs(number: int, measured: Sequence[Measured]) -> list[tuple[str, str, str]]:
+    """(name, scale, reason) of trained networks."""
+    found = []
     for one in measured:
         record = one.records[0]
         name = MODELS[record.model].label if number == 1 and record.model in MODELS else one.name
         counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
         for cost, column in PAPER_COSTS.items():
             if reason := compare(number, name, one.scale, column, counts[cost] / UNITS[cost]):
-                notes[f"Counted otherwise than published: {name} x{one.scale}, {reason}."] = None
-    return list(notes)
+                found.append((name, str(one.scale), reason))
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.entries import Entry, entries_from
+from safmn_bench.analysis.entries import Entry, entries_from, key_of
 from safmn_bench.analysis.measured import BASELINE, Measured, measure
 from safmn_bench.analysis.profiles import Profiles, read_profiles
 from safmn_bench.analysis.records import find_runs
@@ -36,7 +36,7 @@ def tabulate(number: int, records: Sequence[Record], profiles: Profiles, scale: 
     chosen = [record for record in records if belongs(record, number)]
     measured: list[Measured] = [row for at in scales for row in measure(chosen, at)]
     entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
-    return build(number, entries, scale, notes_for(number, measured))
+    return build(number, entries, scale, notes_for(number, measured, profiles))
 
 
 def belongs(record: Record, number: int) -> bool:
@@ -50,7 +50,7 @@ def belongs(record: Record, number: int) -> bool:
 
 def _entry_belongs(entry: Entry, number: int) -> bool:
     """Table 1 has bicubic and networks; the others have only variants."""
-    known = {name.casefold() for name in VARIANTS}
+    known = {key_of(name) for name in VARIANTS}
     if number == 1:
         return entry.key == BASELINE or entry.key not in known
-    return entry.key in {name.casefold() for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)
+    return entry.key in {key_of(name) for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)

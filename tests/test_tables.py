@@ -17,8 +17,10 @@ from safmn_bench.analysis.table import MEASURED, Column, Piece, Row, Table
 from safmn_bench.analysis.tables import main
 from safmn_bench.analysis.tabulation import tabulate
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.published import read_table
 
 HOSTILE = r"<script>alert(1)</script> 100%_\end{tabular}|`*[x](y)$&#~^ 中 \x"
+PAPER_METHODS = {row["method"] for row in read_table("table1.csv")}
 COLLAPSE = {"iteration": 40, "reason": "loss not finite", "weights_from_iteration": 20}
 
 
@@ -119,13 +121,32 @@ def test_table_1_has_scored_weights_and_bicubic_beside_the_published_rows(tmp_pa
     scores.write_text(
         head + "safmn,2,w/safmn_x2.pth,set5,baby,39.0,0.97\nsafmn,2,w/safmn_x2.pth,set5,mean,38.016,0.9606\n"
     )
-    rows = rows_of(1, [made_record()], read_profiles([scores]))
+    profiles = read_profiles([scores])
+    notes = tabulate(1, [], profiles).notes
+    assert "Scored with weights from a file, by evaluate.py: safmn x2 with safmn_x2.pth." in notes
+    rows = rows_of(1, [made_record()], profiles)
     assert len(rows) == 45
     (safmn,) = [row for row in rows if (row["method"], row["scale"]) == ("SAFMN", "2")]
     assert (safmn["measured_Set5_psnr_db"], safmn["paper_Set5_psnr"]) == ("38.016", "38.00")
     assert safmn["measured_setting"] == "safmn_x2.pth"
     (bicubic,) = [row for row in rows if (row["method"], row["scale"]) == ("Bicubic", "4")]
     assert (bicubic["measured_Manga109_psnr_db"], bicubic["paper_Manga109_psnr"]) == ("24.89", "24.89")
+
+
+def test_counts_without_a_run_fill_every_variant_and_bring_their_reasons(tmp_path: Path):
+    counts = tmp_path / "complexity.csv"
+    counts.write_text(
+        "model,scale,params,flops,acts,note\nw_o_LN_lr1e-4,4,238368,13554915840,76700160,\n"
+        'n12,4,350976,1,1,"params_k: cut; not rounded; acts_m: three digits"\n'
+    )
+    profiles = read_profiles([counts])
+    (row,) = [row for row in rows_of(3, [], profiles) if row["variant"] == "w_o_LN_lr1e-4"]
+    assert (row["measured_params"], row["paper_params_k"]) == ("238368", "238.37")
+    assert not [row for row in rows_of(1, [], profiles) if row["method"] not in PAPER_METHODS]
+    (note,) = [note for note in tabulate(4, [], profiles).notes if note.startswith("Counted")]
+    assert note == (
+        "Counted otherwise than published: n12 x4: params_k: cut; not rounded; n12 x4: acts_m: three digits."
+    )
 
 
 def test_table_2_and_5_take_their_figures_from_profiles(tmp_path: Path):
