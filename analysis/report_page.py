@@ -8,7 +8,6 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -25,6 +24,7 @@ from safmn_bench.analysis.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.report_pictures import Comparison, LamPanels
 from safmn_bench.analysis.report_rows import Grid
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.files import package_folder
 
 MOST_BYTES = 10 * 10**6
 Runs = Sequence[tuple[RunFolder, Record]]
@@ -190,4 +190,4 @@ def render(view: View) -> str:
 
 
 def _template(name: str) -> str:
-    return resources.files("safmn_bench.analysis").joinpath("templates").joinpath(name).read_text(encoding="utf-8")
+    return (package_folder("safmn_bench.analysis") / "templates" / name).read_text(encoding="utf-8")

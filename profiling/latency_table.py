@@ -73,7 +73,7 @@ def _figures(one: Timed) -> dict[str, Any]:
         "lr_width": job.width,
         **figures,
         "runs": runs,
-        "peak_memory_mib": _rounded(one.peak_memory_mib, 2),
+        "peak_memory_mib": _rounded(one.peak_memory_mib, 3),
         "first_ms": _rounded(one.first_ms, 4),
         "warm_up_runs": one.warm_up_runs,
         "warm_up_flat": {None: "none", True: "yes", False: "no"}[one.flat],

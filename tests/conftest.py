@@ -1,12 +1,13 @@
 """Shared by all tests: pictures made here, the shared data where it is there, and a cache of the tests' own."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 _SHARED = Path(os.environ.get("SAFMN_BENCH_SHARED") or Path(__file__).parents[2] / "shared")
 
@@ -27,6 +28,14 @@ def shared() -> Callable[[str], Path]:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the user's cache; packs made by one test serve the others."""
     monkeypatch.setenv("SAFMN_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """Commands that choose a number of threads leave none behind: sums over threads decide the last bits."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def picture(seed: int = 0, height: int = 64, width: int = 80) -> np.ndarray:

@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from safmn_bench.profiling.files import package_folder
 
 ROOT = Path(__file__).parents[1]
 CODE = ("models", "profiling", "ablations", "analysis")
@@ -68,6 +71,16 @@ def test_imports_run_one_way():
         for path in (ROOT / folder).glob("*.py"):
             text = path.read_text(encoding="utf-8")
             assert not [name for name in later if f"safmn_bench.{name}" in text], path
+
+
+def test_package_data_is_found_in_an_editable_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """There the path of a package without __init__.py also holds the name of an import hook."""
+    package = types.ModuleType("hooked")
+    package.__path__ = ["__editable__.hooked.finder.__path_hook__", str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "hooked", package)
+    assert package_folder("hooked") == tmp_path
+    for path in (path for folder in CODE for path in (ROOT / folder).glob("*.py")):
+        assert 'resources.files("safmn_bench' not in path.read_text(encoding="utf-8"), path
 
 
 def test_no_script_folder_shadows_a_standard_module():
