@@ -84,6 +84,7 @@ def test_photograph_is_the_astronaut_at_its_own_size_and_its_middle_at_others():
 
 FREED_WITHIN = """
 import torch
+from safmn_bench.profiling.memory import give_memory_back, peak_memory_mib
 give_memory_back()
 def forward():
     wide = torch.ones(64, 2**18)  # 64 MiB
