@@ -64,8 +64,6 @@ class Prepared:
     weights_mib: float
     input_mib: float
     device: torch.device
-    probe: Callable[[], Any] | None = None
-    """The pass whose memory is measured, where `forward` would not show it: a replayed graph allocates nothing."""
 
 
 def network_name(given: str) -> str:
@@ -121,7 +119,6 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
         weights_mib=weights_mib,
         input_mib=rgb.nbytes / 2**20,
         device=device,
-        probe=forward,
     )
 
 

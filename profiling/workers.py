@@ -6,6 +6,7 @@ rounds can be interleaved without paying for the start each time.
 
 import multiprocessing
 import traceback
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -96,17 +97,17 @@ class Turns:
         None where it is not known: ONNX Runtime's memory on a GPU is not PyTorch's.
         """
         give_memory_back()
-        ready = prepare(self.job, sparing=True)
+        recorded = self.job.implementation == "cuda_graph"  # its replay allocates nothing: it holds what it recorded
+        ready = prepare(replace(self.job, implementation="fast") if recorded else self.job, sparing=True)
         if self.job.implementation == "onnxruntime" and ready.device.type == "cuda":
             return None
-        probe = ready.probe or ready.forward
         for _ in range(2):  # once-only allocations: thread pools, generated kernels, packed weights
-            probe()
-        return peak_memory_mib(probe, ready.weights_mib + ready.input_mib, ready.device)
+            ready.forward()
+        return peak_memory_mib(ready.forward, ready.weights_mib + ready.input_mib, ready.device)
 
 
 def _serve(line: Connection, job: Job) -> None:
-    """The worker's loop: answers requests until the line closes."""
+    """The worker's loop: answers requests until the line closes, which it also does when the parent is killed."""
     turns = Turns(job)
     while True:
         try:
@@ -119,7 +120,10 @@ def _serve(line: Connection, job: Job) -> None:
             return
         except Exception as error:  # told to the parent, which goes on with the other networks
             answer = (False, _cause(error))
-        line.send(answer)
+        try:
+            line.send(answer)
+        except OSError:
+            return
 
 
 def _cause(error: Exception) -> str:
