@@ -23,7 +23,7 @@ class Learner:
 
     def __init__(self, network: nn.Module, recipe: Recipe, group: Group) -> None:
         self.recipe, self.group, self.device = recipe, group, group.device
-        self.network = (optimise(network) if recipe.compute.fast else network).to(self.device).train()
+        self.network = (optimise(network, training=True) if recipe.compute.fast else network).to(self.device).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.weights: list[torch.Tensor] = [p for p in self.network.parameters() if p.requires_grad]
         self.averages: list[torch.Tensor] = [

@@ -27,10 +27,15 @@ from safmn_bench.models.safmn import FMM, SAFM
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def optimise(network: Network) -> Network:
-    """Give a network's blocks their fast forms and its weights channels-last memory, in place; returns it."""
+def optimise(network: Network, *, training: bool = False) -> Network:
+    """Give a network's blocks their fast forms and its weights channels-last memory, in place; returns it.
+
+    `training`: only forms whose backward pass is faster as well. Measured on two CPU threads at LR patch 32, batch 8:
+    LayerNorm alone makes the training step 1.6 x as fast as the plain one, all forms together 1.04 x.
+    """
+    forms = TRAINING_FORMS if training else FAST_FORMS
     for module in network.modules():
-        if (fast := FAST_FORMS.get(type(module))) is not None:
+        if (fast := forms.get(type(module))) is not None:
             module.__class__ = fast  # a subclass with the same state: copies and state dicts are unaffected
         if hasattr(module, "fused"):
             module.fused = True  # type: ignore[assignment]
@@ -128,6 +133,7 @@ FAST_FORMS: dict[type[nn.Module], type[nn.Module]] = {
     SAFM: FastSAFM,
     FMM: FastFMM,
 }
+TRAINING_FORMS: dict[type[nn.Module], type[nn.Module]] = {LayerNorm2d: FastLayerNorm2d}
 
 
 def _add_upsampled(fine: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
