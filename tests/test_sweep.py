@@ -86,13 +86,14 @@ def test_dry_run_prints_the_plan_and_runs_nothing(photographs: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_a_kill_and_a_memory_hog_take_no_other_run_with_them(photographs: Path, tmp_path: Path):
     """Exit status 1 and three causes; the second call runs those three and no other."""
     out = tmp_path / "out"
     names = variants(
         tmp_path,
         broken="",
-        hog="train.batch: 2000000",
+        hog="train.batch: 300000",
         killed="train.iterations: 200, train.validate_every: 200",
         good="",
     )
