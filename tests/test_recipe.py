@@ -7,7 +7,7 @@ import yaml
 
 from safmn_bench.ablations.recipe import load_recipe, packaged_recipes
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import VARIANTS
+from safmn_bench.models.variants import VARIANTS, flattened
 
 
 def test_paper_recipe_is_the_published_one():
@@ -41,9 +41,18 @@ def test_own_recipe_file_round_trips(tmp_path: Path):
 
 
 def test_packaged_recipes_are_whole_and_valid():
-    assert {"paper", "quick"} <= set(packaged_recipes())
+    assert packaged_recipes() == ["paper", "quick", "reduced", "reduced_cpu"]
     for name in packaged_recipes():
         load_recipe(name)
+
+
+def test_reduced_recipes_change_the_published_one_in_what_a_smaller_budget_asks_for():
+    paper = flattened(load_recipe("paper").to_dict())
+    rarely = {"train.iterations", "train.validate_every", "train.save_every"}
+    small = rarely | {"train.log_every", "train.patch", "train.batch", "ema.decay", "compute.compile"}
+    for name, allowed in (("reduced", rarely), ("reduced_cpu", small)):
+        reduced = flattened(load_recipe(name).to_dict())
+        assert {key for key in paper if reduced[key] != paper[key]} == allowed
 
 
 @pytest.mark.parametrize(
