@@ -188,7 +188,8 @@ def _method(row: dict[str, Any], protocol: str) -> list[str]:
     memory = "torch.cuda.max_memory_allocated" if row["device"] == "cuda" else "peak resident growth of the process"
     return [
         f"{runs}, in turns of up to 5, each network in a process of its own, after a warm-up until the time is flat "
-        "(three windows of 5 passes within 3 %). The interval is a bootstrap of the median that draws whole turns.",
+        "(three windows of 5 passes within 3 %, or no further apart than their noise explains). The interval is a "
+        "bootstrap of the median that draws whole turns.",
         f"Peak memory: {memory}, weights and input included. Paper: Table 2, its own GPU, never measured here.",
     ]
 

@@ -73,10 +73,9 @@ class Turns:
         return time_ms(ready.forward, ready.device)
 
     def warm_up(self) -> dict[str, Any]:
-        """Run until the time is flat: number of runs, whether flat, the first time, and the window medians, in ms."""
+        """Run until the time is flat: number of runs, whether flat, and the first time in ms."""
         found = warm_up(self._time_once)
-        first = found.times_ms[0]
-        return {"runs": len(found.times_ms), "flat": found.flat, "first_ms": first, "medians_ms": found.medians()}
+        return {"runs": len(found.times_ms), "flat": found.flat, "first_ms": found.times_ms[0]}
 
     def block(self, runs: int, settle: int) -> list[float]:
         """Times of `runs` passes in ms, after `settle` passes that are not kept: others have used the caches."""
