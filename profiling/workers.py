@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from safmn_bench.profiling.implementations import Job, Prepared, prepare
-from safmn_bench.profiling.memory import give_memory_back, peak_memory_mib
+from safmn_bench.profiling.memory import give_memory_back, keep_freed_memory, peak_memory_mib
 from safmn_bench.profiling.timing import time_ms, warm_up
 
 _STOP_SECONDS = 10
@@ -65,6 +65,8 @@ class Turns:
 
     def _ready(self) -> Prepared:
         if self.prepared is None:
+            if self.job.allocator == "keep":
+                keep_freed_memory()
             self.prepared = prepare(self.job)
         return self.prepared
 
