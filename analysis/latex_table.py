@@ -16,6 +16,7 @@ WIDEST = 120
 """Characters that a line may have, gaps between columns included: 5 pt at 345 pt of text, 7 pt at a paper's 500 pt."""
 _GAP = 3
 _NAME = 25  # characters of the names that are repeated in a continued table
+_LONG = 1500  # characters of footnotes that fit below a table of a page's height in its size
 _MARKS = {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
 _HEAD = r"% needs \usepackage{booktabs,graphicx}"
 
@@ -41,8 +42,8 @@ def _parts(table: Table) -> Iterator[list[Column]]:
     def total(columns: Sequence[Column]) -> int:
         return sum(width[id(column)] for column in columns)
 
-    measured = [column for column in shown if column.band == MEASURED]
-    if total(shown) <= WIDEST or not measured:
+    measured = [column for column in shown if column.band == MEASURED and table.filled(column)]
+    if total(shown) <= WIDEST:
         yield shown
         return
     yield [column for column in shown if column.band != MEASURED]
@@ -55,7 +56,8 @@ def _parts(table: Table) -> Iterator[list[Column]]:
             yield part
             part = list(names)
         part.append(column)
-    yield part
+    if measured:
+        yield part
 
 
 def _width(table: Table, column: Column) -> int:
@@ -110,7 +112,8 @@ def _footnotes(table: Table) -> list[str]:
     if not table.notes:
         return []
     lines = "\\par\n".join(latex(note) for note in table.notes)
-    return [r"\par\smallskip", rf"\begin{{minipage}}{{\linewidth}}\scriptsize{{}}{lines}\end{{minipage}}"]
+    size = r"\tiny" if sum(map(len, table.notes)) > _LONG else r"\scriptsize"
+    return [r"\par\smallskip", rf"\begin{{minipage}}{{\linewidth}}{size}{{}}{lines}\end{{minipage}}"]
 
 
 def _bands(columns: Sequence[Column]) -> list[str]:
