@@ -3,25 +3,26 @@
 import csv
 import sys
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations import cli
 from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.estimate import seconds_of
+from safmn_bench.ablations.failures import cause_of, record_failure
 from safmn_bench.ablations.interrupts import StopRequest, stop_on_signals
+from safmn_bench.ablations.jobs import Job
 from safmn_bench.ablations.live_table import duration, shown
-from safmn_bench.ablations.local_engine import Job, run_jobs
+from safmn_bench.ablations.local_engine import run_jobs
 from safmn_bench.ablations.processes import Group, join, leave
 from safmn_bench.ablations.record import Record, read_record
 from safmn_bench.ablations.run_bar import run_with_bar
-from safmn_bench.ablations.running import Plan, claim, record_failure
+from safmn_bench.ablations.running import Plan, claim
 from safmn_bench.ablations.slots import slots_of
 from safmn_bench.ablations.summary import print_summary
 from safmn_bench.ablations.training import Stopped
-from safmn_bench.ablations.worker import cause_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling import display
 from safmn_bench.profiling.files import write_csv
@@ -47,8 +48,8 @@ class Options:
 def run_all(plans: Sequence[Plan], options: Options) -> int:
     """Run every plan; returns 0, 1 if some failed (each named with its cause), or 130/143 if told to stop.
 
-    Several runs have a process each; one alone, or the processes of torchrun, run in this one. A failure of one run
-    does not stop the others. Raises UserError where the only run cannot start.
+    Several runs have a process each, or a Slurm job; one alone here, or the processes of torchrun, run in this one. A
+    failure of one run does not stop the others. Raises UserError where the only run cannot start.
     """
     jobs = [job_of(plan, options) for plan in plans]
     group = join(plans[0].device)
@@ -124,7 +125,7 @@ def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
             traceback.print_exc()
             job.state, job.cause = "failed", cause_of(error)
             if group.main:
-                record_failure(job.plan, job.cause)
+                record_failure(job.plan, job.cause, traceback.format_exc().splitlines())
 
 
 def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
@@ -158,8 +159,16 @@ def write_tables(table: int, runs: Path) -> None:
 
 
 def ended_record(job: Job) -> Record | None:
-    """The record of a job that finished or collapsed."""
-    return read_record(job.plan.folder) if job.state in _ENDED else None
+    """The record of a job that finished or collapsed, without the scores of each image: a sweep holds many records."""
+    record = read_record(job.plan.folder) if job.state in _ENDED else None
+    if record is None:
+        return None
+    return replace(record, scores=means_of(record.scores), bicubic=means_of(record.bicubic))
+
+
+def means_of(scores: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The mean scores on each benchmark."""
+    return {name: {key: values[key] for key in ("psnr_y_db", "ssim_y")} for name, values in scores.items()}
 
 
 def write_sweep(path: Path, jobs: Sequence[Job], records: Sequence[Record]) -> None:
