@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.ablations import cli
+from safmn_bench.ablations import cli, slurm_engine
 from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.estimate import seconds_of
 from safmn_bench.ablations.failures import cause_of, record_failure
@@ -21,6 +21,7 @@ from safmn_bench.ablations.record import Record, read_record
 from safmn_bench.ablations.run_bar import run_with_bar
 from safmn_bench.ablations.running import Plan, claim
 from safmn_bench.ablations.slots import slots_of
+from safmn_bench.ablations.slurm_options import Resources
 from safmn_bench.ablations.summary import print_summary
 from safmn_bench.ablations.training import Stopped
 from safmn_bench.models.errors import UserError
@@ -43,6 +44,8 @@ class Options:
     slots_per_device: int = 1
     dry_run: bool = False
     skip_failed: bool = False
+    slurm: Resources | None = None
+    """What each run asks of Slurm; None to run here."""
 
 
 def run_all(plans: Sequence[Plan], options: Options) -> int:
@@ -59,7 +62,10 @@ def run_all(plans: Sequence[Plan], options: Options) -> int:
         if options.dry_run:
             return 0
         with stop_on_signals() as stop:
-            if len(plans) == 1 or group.world > 1:
+            if options.slurm:
+                with shown(jobs) as view:
+                    slurm_engine.run_jobs(jobs, options.slurm, stop, view)
+            elif len(plans) == 1 or group.world > 1:
                 run_here(jobs, group, stop)
             else:
                 with shown(jobs) as view:
