@@ -115,7 +115,7 @@ def test_a_failure_a_kill_and_a_memory_hog_take_no_other_run_with_them(photograp
     pipe = subprocess.PIPE
     launcher = subprocess.Popen([*RUN, *call], stdout=pipe, stderr=pipe, text=True, preexec_fn=limit_memory)
     kill_when_running(out / "killed" / "x4" / "seed0" / "lock.json")
-    _, error = launcher.communicate(timeout=120)
+    _, error = launcher.communicate(timeout=300)
     assert launcher.returncode == 1, error
     rows = lines_of(out)
     assert {key: row["status"] for key, row in rows.items()} == {
@@ -125,16 +125,16 @@ def test_a_failure_a_kill_and_a_memory_hog_take_no_other_run_with_them(photograp
     assert rows["hog/0"]["cause"].startswith("out of memory")
     assert rows["killed/0"]["cause"] == "killed by signal 9, as the system does when memory runs out"
     assert record(out, "killed")["status"] == "failed"
-    assert [name for name in ("broken", "hog", "killed") if "training on" in record(out, name)["last_lines"][0]] == [
-        "broken", "hog", "killed",
-    ]  # fmt: skip
-    assert record(out, "broken")["last_lines"][-1].startswith("safmn_bench.models.errors.UserError:")
+    last = {name: record(out, name)["last_lines"][-1] for name in ("broken", "hog", "killed")}
+    assert last["broken"].startswith("safmn_bench.models.errors.UserError:")
+    assert "allocate" in last["hog"]
+    assert last["killed"].startswith("killed x4 seed 0: training on")
     assert error.count("failed: ") >= 3
     last.unlink()
     variants(tmp_path, hog="train.batch: 2")
     (out / "hog" / "x4" / "seed0" / "config.yaml").unlink()
     before = record(out, "good")["date"]
-    again = subprocess.run([*RUN, *call], capture_output=True, text=True, timeout=120, check=False)
+    again = subprocess.run([*RUN, *call], capture_output=True, text=True, timeout=300, check=False)
     assert again.returncode == 0, again.stderr
     assert "4 runs: 1 done, 3 to do" in again.stdout
     assert {row["status"] for row in lines_of(out).values()} == {"finished"}
@@ -146,7 +146,7 @@ def test_two_launchers_do_every_run_once(photographs: Path, tmp_path: Path):
     out = tmp_path / "out"
     call = [*RUN, *sweep_arguments(photographs, out, names)]
     launchers = [subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    errors = [launcher.communicate(timeout=120)[1] for launcher in launchers]
+    errors = [launcher.communicate(timeout=300)[1] for launcher in launchers]
     assert [launcher.returncode for launcher in launchers] == [0, 0], errors
     for name in ("one", "two", "three", "four"):
         assert record(out, name)["sittings"] == 1
@@ -248,7 +248,7 @@ def test_interrupted_sweep_saves_and_goes_on(photographs: Path, tmp_path: Path):
     assert (out / "long" / "x4" / "seed0" / "last.pt").exists()
     assert not (out / "long" / "x4" / "seed0" / "lock.json").exists()
     assert not (out / "next").exists()
-    assert subprocess.run(call, capture_output=True, timeout=120, check=False).returncode == 0
+    assert subprocess.run(call, capture_output=True, timeout=300, check=False).returncode == 0
     assert record(out, "long")["sittings"] == 2
 
 
@@ -297,7 +297,7 @@ def kill_when_running(lock: Path) -> None:
 
 def wait_for(lock: Path) -> None:
     """Wait until a run has its lock, and a little more."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not lock.exists():
         assert time.monotonic() < deadline, f"{lock} was never there"
         time.sleep(0.005)
