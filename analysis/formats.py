@@ -1,4 +1,4 @@
-"""A table as CSV (every field, unrounded), LaTeX (booktabs) or Markdown (best bold, second best in italics)."""
+"""A table as CSV (every field, to 12 digits), LaTeX (booktabs) or Markdown (best bold, second best in italics)."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 from safmn_bench.analysis.escaping import latex, markdown, printable
-from safmn_bench.analysis.table import Column, Row, Table, text
+from safmn_bench.analysis.table import Column, Row, Table, Value, text
 
 
 def to_csv(table: Table) -> str:
@@ -15,9 +15,19 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(table.fields)
     for row in table.rows:
-        values = (row.values.get(key) for key in table.fields)
-        writer.writerow([printable(value) if isinstance(value, str) else value for value in values])
+        writer.writerow([_plain(row.values.get(key)) for key in table.fields])
     return buffer.getvalue()
+
+
+def stable(value: float) -> float:
+    """A computed figure at 12 significant digits: beyond them another processor rounds sums otherwise."""
+    return float(f"{value:.12g}")
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, float):
+        return stable(value)
+    return printable(value) if isinstance(value, str) else value
 
 
 def to_markdown(table: Table) -> str:
