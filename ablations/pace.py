@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.floors import Floors, step_floors
 from safmn_bench.ablations.learner import Learner
 from safmn_bench.ablations.loader import png_batches, write_pngs
@@ -27,6 +26,7 @@ from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling import display
 from safmn_bench.profiling.devices import synchronise
 from safmn_bench.profiling.machine import commit, hardware_name, versions
+from safmn_bench.profiling.memory import keep_freed_memory
 
 BLOCK = 4  # iterations of one mode that are timed in a round
 COLUMNS = (

@@ -12,7 +12,7 @@ from safmn_bench.ablations import sweep_files
 from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.devices import choose_device
 from safmn_bench.ablations.placement import choose_placement
-from safmn_bench.ablations.preflight import prepare_training
+from safmn_bench.ablations.preflight import prepare_training, without_small
 from safmn_bench.ablations.preparation import shown_in
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
@@ -46,6 +46,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--benchmarks", type=Path, nargs="+", metavar="DIR", help="folders to score on (default: embedded photographs)"
+    )
+    parser.add_argument(
+        "--leave-out-small", action="store_true", help="leave out training images that are smaller than the patch"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results/runs"), metavar="DIR", help="default: %(default)s")
@@ -111,6 +114,8 @@ def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch
     """The part of a plan that holds images, checked and packed: training set, benchmarks and placement."""
     benchmarks = open_benchmarks(args.benchmarks, scale) if args.benchmarks else [embedded_validation(scale)]
     sets = open_training_sets(args.train_data or [], scale)
+    if args.leave_out_small:
+        sets = without_small(sets, scale, patch)
     with progress() as bar:
         training_set = prepare_training(sets, benchmarks, scale=scale, patch=patch, progress=shown_in(bar, set()))
     size = training_set.hr.nbytes + training_set.lr.nbytes

@@ -6,6 +6,7 @@ that anyway), and training against benchmarks by the pixels of the HR images, wh
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,32 @@ def require_room(names: Sequence[str], lr_height: np.ndarray, lr_width: np.ndarr
         least = int(np.minimum(lr_height, lr_width).min())
         raise UserError(
             f"Training image {names[i]} is {lr_width[i]}x{lr_height[i]} pixels as LR, smaller than train.patch={patch}"
-            f"{others}. Take it out of the set, or choose a smaller patch: --set train.patch={least}."
+            f"{others}. Take it out of the set (run.py does so with --leave-out-small), or choose a smaller patch: "
+            f"--set train.patch={least}."
         )
+
+
+def without_small(sets: Sequence[TrainingSet], scale: int, patch: int) -> list[TrainingSet]:
+    """The sets without images smaller than the LR patch, by their headers; each set's note says how many.
+
+    Raises UserError where nothing is left of a set.
+    """
+    return [_without_small(one, scale, patch) for one in sets]
+
+
+def _without_small(one: TrainingSet, scale: int, patch: int) -> TrainingSet:
+    places = places_of(one.items, scale)
+    wide = np.minimum(places.lr_height, places.lr_width) >= patch
+    if not wide.any():
+        raise UserError(
+            f"Training set {one.folder} holds only images smaller than train.patch={patch} as LR. Leave it out, or "
+            "choose a smaller patch."
+        )
+    if wide.all():
+        return one
+    left_out = f"{int((~wide).sum())} smaller than the LR patch of {patch} left out"
+    kept = tuple(item for item, is_wide in zip(one.items, wide, strict=True) if is_wide)
+    return replace(one, items=kept, note="; ".join(filter(None, (one.note, left_out))))
 
 
 def benchmark_digests(benchmarks: Sequence[Benchmark], progress: Progress = lambda *_: None) -> dict[str, str]:

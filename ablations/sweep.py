@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations import cli
-from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.estimate import seconds_of
 from safmn_bench.ablations.interrupts import StopRequest, stop_on_signals
 from safmn_bench.ablations.live_table import duration, shown
@@ -25,6 +24,7 @@ from safmn_bench.ablations.worker import cause_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling import display
 from safmn_bench.profiling.files import write_csv
+from safmn_bench.profiling.memory import keep_freed_memory
 
 COLUMNS = ("variant", "model", "scale", "seed", "status", "cause", "iterations", "train_seconds", "config_hash", "log")
 _KEY = COLUMNS[:4]

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.interrupts import stop_on_signals
 from safmn_bench.ablations.locks import Busy
 from safmn_bench.ablations.processes import Group
 from safmn_bench.ablations.running import Plan, record_failure, run
 from safmn_bench.ablations.training import Scores, Stopped
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.devices import choose_device
 from safmn_bench.ablations.evaluation import require_writable
 from safmn_bench.ablations.images import list_images
@@ -36,6 +35,7 @@ from safmn_bench.models.variants import find_candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.display import print_table, progress
 from safmn_bench.profiling.files import write_csv
+from safmn_bench.profiling.memory import keep_freed_memory
 
 
 def arguments() -> argparse.ArgumentParser:

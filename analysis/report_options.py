@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from safmn_bench.ablations.allocator import keep_freed_memory
 from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.devices import choose_device
 from safmn_bench.ablations.evaluation import require_writable
@@ -25,6 +24,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.display import progress
 from safmn_bench.profiling.files import write_text
 from safmn_bench.profiling.machine import commit
+from safmn_bench.profiling.memory import keep_freed_memory
 
 FILE = "index.html"
 

@@ -18,6 +18,7 @@ from safmn_bench.profiling.devices import choose_device
 from safmn_bench.profiling.files import write_csv
 from safmn_bench.profiling.implementations import lr_size
 from safmn_bench.profiling.machine import result_file
+from safmn_bench.profiling.memory import keep_freed_memory
 from safmn_bench.profiling.steps import STEPS, measure_steps
 
 
@@ -40,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--rounds {args.rounds} is not a number of at least 1.")
     device, (width, height) = choose_device(args.device), lr_size(args.lr_size)
     steps = [step for step in STEPS if not (step.compiled and args.no_compile)]
+    keep_freed_memory()
     measured = measure_steps(steps, args.scale, height, width, device, args.rounds)
     rows = gains_table.rows(measured, args.scale, height, width, device)
     gains_table.show(rows)

@@ -72,6 +72,7 @@ def show(table: Sequence[dict[str, Any]]) -> None:
         "Each step stands on those before it; steps with torch.compile compare with the last one without.",
         "At best: predicted, if the operators that the step changes ran at the pace of a matrix product or a copy, "
         "both measured in this run.",
-        "diff: largest difference from the plain result, relative to its largest value.",
+        "diff: largest difference from the plain result, relative to its largest value. Freed memory is kept for the "
+        "next pass.",
     ]
     display.print_table(title, header, cells, notes)

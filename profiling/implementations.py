@@ -29,6 +29,10 @@ IMPLEMENTATIONS = {
 }
 _FAST = ("fast", "fast_compiled", "cuda_graph")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+ALLOCATORS = {
+    "keep": "freed memory is kept for the next pass, as PyTorch does on a GPU",
+    "system": "on a CPU, what the C library does: glibc hands large tensors back and faults them in again",
+}
 LARGEST_SIDE = 16384
 _SEED = 0
 
@@ -46,6 +50,8 @@ class Job:
     width: int
     threads: int
     cudnn_benchmark: bool = False
+    allocator: str = "keep"
+    """One of ALLOCATORS."""
 
     @property
     def name(self) -> str:

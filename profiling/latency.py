@@ -19,7 +19,7 @@ import torch
 from safmn_bench.profiling import latency_table
 from safmn_bench.profiling.devices import choose_device
 from safmn_bench.profiling.files import write_csv
-from safmn_bench.profiling.implementations import DTYPES, IMPLEMENTATIONS, Job, check, lr_size, network_name
+from safmn_bench.profiling.implementations import ALLOCATORS, DTYPES, IMPLEMENTATIONS, Job, check, lr_size, network_name
 from safmn_bench.profiling.machine import result_file
 from safmn_bench.profiling.rounds import measure, referee
 
@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dtypes", nargs="+", default=["fp32"], choices=DTYPES, help="default: fp32")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's)")
+    kinds = "; ".join(f"{name}: {what}" for name, what in ALLOCATORS.items())
+    parser.add_argument("--allocator", default="keep", choices=ALLOCATORS, help=f"default: %(default)s. {kinds}")
     parser.add_argument("--cudnn-benchmark", action="store_true", help="let cuDNN choose kernels by trying them")
     protocol = "ours (default), or ntire: no warm-up, one network after another, mean over all images"
     parser.add_argument("--protocol", default="ours", choices=("ours", "ntire"), help=protocol)
@@ -82,6 +84,7 @@ def _jobs(args: argparse.Namespace, device: torch.device) -> list[Job]:
             width=width,
             threads=threads,
             cudnn_benchmark=args.cudnn_benchmark,
+            allocator=args.allocator,
         )
         for dtype in dict.fromkeys(args.dtypes)
         for implementation in dict.fromkeys(args.implementations)

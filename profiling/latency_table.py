@@ -9,7 +9,7 @@ import torch
 
 from safmn_bench.models.errors import normalised
 from safmn_bench.profiling import display
-from safmn_bench.profiling.implementations import network_name
+from safmn_bench.profiling.implementations import ALLOCATORS, network_name
 from safmn_bench.profiling.machine import clock_mhz, commit, hardware_name, machine, versions
 from safmn_bench.profiling.published import read_table
 from safmn_bench.profiling.rounds import Timed
@@ -20,7 +20,8 @@ COLUMNS = (
     *("median_ms", "p10_ms", "p90_ms", "runs", "peak_memory_mib"),
     *("ci_low_ms", "ci_high_ms", "mean_ms", "first_ms", "place", "speed_up", "warm_up_runs", "warm_up_flat"),
     *("weights_mib", "input_mib", "paper_time_ms", "paper_memory_m", "protocol", "status"),
-    *("hardware", "threads", "driver", "clock_mhz", "cudnn_benchmark", "torch", "cuda", "python", "date", "commit"),
+    *("hardware", "threads", "allocator", "driver", "clock_mhz", "cudnn_benchmark"),
+    *("torch", "cuda", "python", "date", "commit"),
 )
 
 
@@ -81,6 +82,7 @@ def _figures(one: Timed) -> dict[str, Any]:
         "input_mib": round(one.input_mib, 3),
         "status": one.failure or "measured",
         "threads": job.threads,
+        "allocator": job.allocator,
         "cudnn_benchmark": "yes" if job.cudnn_benchmark else "no",
     }
 
@@ -188,7 +190,9 @@ def _method(row: dict[str, Any], protocol: str) -> list[str]:
     memory = "torch.cuda.max_memory_allocated" if row["device"] == "cuda" else "peak resident growth of the process"
     return [
         f"{runs}, in turns of up to 5, each network in a process of its own, after a warm-up until the time is flat "
-        "(three windows of 5 passes within 3 %). The interval is a bootstrap of the median that draws whole turns.",
+        "(three windows of 5 passes within 3 %, or no further apart than their noise explains). The interval is a "
+        "bootstrap of the median that draws whole turns.",
+        f"Between passes, {ALLOCATORS[row['allocator']]}.",
         f"Peak memory: {memory}, weights and input included. Paper: Table 2, its own GPU, never measured here.",
     ]
 

@@ -19,6 +19,7 @@ from safmn_bench.profiling.devices import choose_device
 from safmn_bench.profiling.files import write_csv
 from safmn_bench.profiling.implementations import DTYPES, build_in_form, lr_size, network_name
 from safmn_bench.profiling.machine import result_file
+from safmn_bench.profiling.memory import keep_freed_memory
 from safmn_bench.profiling.operator_names import blocks_of
 from safmn_bench.profiling.tracing import trace
 from safmn_bench.profiling.traffic import work
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--passes {args.passes} is not a number of at least 1.")
     if args.roofline:
         roofline.check_format(args.roofline)
+    keep_freed_memory()
     network, lr = build_in_form(args.model, args.scale, args.implementation, args.dtype, device, height, width)
     traced = trace(network, lr, args.passes, args.trace)
     described = {"model": network_name(args.model), "scale": args.scale, "implementation": args.implementation}

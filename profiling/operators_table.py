@@ -83,7 +83,8 @@ def notes(table: Sequence[dict[str, Any]], traced: Trace) -> list[str]:
     )
     kind = "time of its kernels on the GPU" if table[0]["device"] == "cuda" else "time on the processor"
     return [
-        f"Self time: an operator's own {kind}, without the operators it calls; median of {table[0]['passes']} passes.",
+        f"Self time: an operator's own {kind}, without the operators it calls; median of {table[0]['passes']} passes. "
+        "Freed memory is kept for the next pass.",
         f"Outer clock {traced.outer_us / 1e3:.2f} ms with the profiler, {traced.unprofiled_us / 1e3:.2f} ms without.",
         splitting,
         "Paper: Table 5, its own GPU, which does not say whether per layer or per forward pass; never measured here.",

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from safmn_bench.profiling.implementations import Job, Prepared, prepare
-from safmn_bench.profiling.memory import give_memory_back, peak_memory_mib
+from safmn_bench.profiling.memory import give_memory_back, keep_freed_memory, peak_memory_mib
 from safmn_bench.profiling.timing import time_ms, warm_up
 
 _STOP_SECONDS = 10
@@ -65,6 +65,8 @@ class Turns:
 
     def _ready(self) -> Prepared:
         if self.prepared is None:
+            if self.job.allocator == "keep":
+                keep_freed_memory()
             self.prepared = prepare(self.job)
         return self.prepared
 
@@ -73,10 +75,9 @@ class Turns:
         return time_ms(ready.forward, ready.device)
 
     def warm_up(self) -> dict[str, Any]:
-        """Run until the time is flat: number of runs, whether flat, the first time, and the window medians, in ms."""
+        """Run until the time is flat: number of runs, whether flat, and the first time in ms."""
         found = warm_up(self._time_once)
-        first = found.times_ms[0]
-        return {"runs": len(found.times_ms), "flat": found.flat, "first_ms": first, "medians_ms": found.medians()}
+        return {"runs": len(found.times_ms), "flat": found.flat, "first_ms": found.times_ms[0]}
 
     def block(self, runs: int, settle: int) -> list[float]:
         """Times of `runs` passes in ms, after `settle` passes that are not kept: others have used the caches."""

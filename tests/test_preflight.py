@@ -8,7 +8,7 @@ import pytest
 
 from safmn_bench.ablations import pack_writer
 from safmn_bench.ablations.benchmarks import open_benchmark
-from safmn_bench.ablations.preflight import prepare_training
+from safmn_bench.ablations.preflight import prepare_training, without_small
 from safmn_bench.ablations.training_sets import open_training_sets
 from safmn_bench.models.errors import UserError
 
@@ -47,6 +47,16 @@ def test_image_smaller_than_the_patch_is_named_before_anything_is_decoded(make_i
     sets = open_training_sets([tmp_path / "T"], 4)
     with pytest.raises(UserError, match=r"T/b.png is 16x10 pixels as LR, smaller than train.patch=12 \(1 more"):
         prepare_training(sets, [], scale=4, patch=12, cache=tmp_path / "cache")
+
+
+def test_images_smaller_than_the_patch_are_left_out_on_request(make_images: Make, tmp_path: Path):
+    make_images(tmp_path / "T", "a.png", "d.png", height=48, width=64)
+    make_images(tmp_path / "T", "b.png", "c.png", height=47, width=64)
+    [kept] = without_small(open_training_sets([tmp_path / "T"], 4), 4, patch=12)
+    assert [item.name for item in kept.items] == ["a", "d"]
+    assert kept.note == "2 smaller than the LR patch of 12 left out"
+    with pytest.raises(UserError, match=r"T holds only images smaller than train.patch=13"):
+        without_small(open_training_sets([tmp_path / "T"], 4), 4, patch=13)
 
 
 def test_shared_training_images_stand_in_no_benchmark(shared: Callable[[str], Path], tmp_path: Path):
