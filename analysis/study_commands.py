@@ -44,10 +44,13 @@ def _options(runs: Sequence[Record]) -> tuple[str, ...]:
     """Everything but the network and the folder that the command of these runs, all of one network, says."""
     first = runs[0]
     seeds = " ".join(map(str, seeds_of(runs)))
-    train = (one.get("name") for one in first.data.get("train", {}).get("sets", ()))
+    sets = first.data.get("train", {}).get("sets", ())
+    train = (one.get("name") for one in sets)
     changes = (f"{key}={value}" for key, value in changed(first).items())
     lists = {"--train-data": train, "--benchmarks": first.scores or first.bicubic, "--set": changes}
     given = [f"{option} {words}" for option, values in lists.items() if (words := _words(values))]
+    if any("left out" in one.get("note", "") for one in sets):
+        given.append("--leave-out-small")
     return (f"--recipe {printable(str(first.recipe.get('name', '?')))}", f"--seeds {seeds}", *given)
 
 

@@ -158,7 +158,7 @@ def test_commands_of_the_readme_ask_for_the_recipe_that_was_run(study: Study):
     ]  # fmt: skip
     asked = run_arguments().parse_args(commands[-1].split()[2:])
     assert asked.variants == list(SHORT_PSNR_DB)
-    assert [path.name for path in asked.train_data] == ["BSDS400", "T91"]
+    assert ([path.name for path in asked.train_data], asked.leave_out_small) == (["BSDS400", "T91"], True)
     (records,) = study.shorter.values()
     assert load_recipe(asked.recipe, {}, asked.overrides).to_dict() == {
         key: value for key, value in records[0].recipe.items() if key != "name"
