@@ -15,6 +15,7 @@ SCRIPTS = {
     "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),
     "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
     "report": ("analysis", "one HTML page from a runs folder"),
+    "study": ("analysis", "a folder of ablations told whole: tables, figures, ranking against the paper, README"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
     "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
     "gains": ("profiling", "what each step of the fast SAFMN brings"),

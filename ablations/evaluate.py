@@ -17,7 +17,8 @@ from safmn_bench.ablations.evaluation import arguments, evaluate
 @command
 def main(argv: list[str] | None = None) -> int:
     """Score what the options ask for."""
-    evaluate(arguments().parse_args(argv))
+    options = sys.argv[1:] if argv is None else argv
+    evaluate(arguments().parse_args(options), options)
     return 0
 
 

@@ -21,6 +21,7 @@ from safmn_bench.models.variants import find_candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.display import print_table, progress
 from safmn_bench.profiling.files import write_csv
+from safmn_bench.profiling.sidecar import write_sidecar
 
 COLUMNS = ("model", "scale", "weights", "dataset", "image", "psnr_y_db", "ssim_y")
 _FEW = 20  # images up to which each has its row on the terminal
@@ -42,7 +43,10 @@ def arguments() -> argparse.ArgumentParser:
         "--grey", default="luma", choices=tuple(GREY_CONVENTIONS),
         help="; ".join(f"{name}: {what}" for name, what in GREY_CONVENTIONS.items()) + " (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write scores of every image, and means, here")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE",
+        help="write scores of every image, and means, here, and how they were made to FILE.json",
+    )  # fmt: skip
     parser.add_argument(
         "--save-images", type=Path, metavar="DIR", help="write SR images to DIR/<benchmark>/<image>.png"
     )
@@ -66,16 +70,22 @@ class Scored:
     score: Callable[[Benchmark, Protocol, Watch], Scores]
 
 
-def evaluate(args: argparse.Namespace) -> None:
-    """Score, print and write what the options ask for. Raises UserError before any scoring for what cannot be done."""
+def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
+    """Score, print and write what the options ask for. Raises UserError before any scoring for what cannot be done.
+
+    `options`: the same as they were typed, for the provenance beside the CSV.
+    """
     protocol = Protocol(scale=args.scale, grey=args.grey)
     require_writable(args.csv)
-    subject = subject_of(args, choose_device(args.device))
+    device = choose_device(args.device)
+    subject = subject_of(args, device)
     benchmarks = open_benchmarks(args.benchmarks, args.scale) or [embedded_validation(args.scale)]
     scores = score_all(subject, benchmarks, protocol, args.save_images)
     show(subject, benchmarks, scores, protocol, per_image=args.per_image)
     if args.csv:
         write_csv(args.csv, COLUMNS, csv_rows(subject, args.scale, scores))
+        files = {"weights": args.weights} if args.weights else {}
+        write_sidecar(args.csv, "ablations/evaluate.py", options, str(device), files)
 
 
 def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:

@@ -1,6 +1,7 @@
 """The pace of training: the plain step, the fast step, and whole loops around them, interleaved in one run."""
 
 import dataclasses
+import datetime
 import resource
 import statistics
 import tempfile
@@ -38,7 +39,7 @@ COLUMNS = (
         "arithmetic_floor_ms",
         "traffic_floor_ms",
     ),
-    *("share_of_floor", "iterations", "device", "hardware", "torch", "commit"),
+    *("share_of_floor", "iterations", "device", "hardware", "torch", "date", "commit"),
 )
 
 
@@ -180,6 +181,7 @@ def rows(
                 "device": device.type,
                 "hardware": hardware_name(device),
                 "torch": versions()["torch"],
+                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
                 "commit": commit(),
             }
         )

@@ -20,7 +20,7 @@ from safmn_bench.analysis.entries import Entry, entries_from, labelled
 from safmn_bench.analysis.feature_maps import features, safm_of
 from safmn_bench.analysis.losses import Curve, read_curve
 from safmn_bench.analysis.measured import measure
-from safmn_bench.analysis.profiles import read_profiles
+from safmn_bench.analysis.profiles import Profiles, read_profiles
 from safmn_bench.analysis.records import find_runs
 from safmn_bench.analysis.tradeoff import AXES, MEASURED, dataset_of, tradeoff_points
 from safmn_bench.models.errors import UserError, match_name, normalised
@@ -69,14 +69,19 @@ def arguments() -> argparse.ArgumentParser:
 
 def figure1(args: argparse.Namespace) -> Figure:
     """Cost against PSNR: the published networks and the measured ones."""
-    scale = args.scale or 2
     records = [record for _, record in find_runs(args.runs)] if args.runs else []
-    profiles = read_profiles(args.profiles)
+    return tradeoff_figure(records, read_profiles(args.profiles), args.scale or 2, axis=args.x, asked=args.dataset)
+
+
+def tradeoff_figure(
+    records: Sequence[Record], profiles: Profiles, scale: int, *, axis: str = "flops", asked: str | None = None
+) -> Figure:
+    """Figure 1 from what was read, on the dataset asked for."""
     entries = entries_from(measure(records, scale), profiles)
-    dataset = dataset_of(entries, args.dataset)
-    points = tradeoff_points(args.x, entries, profiles, scale=scale, dataset=dataset)
+    dataset = dataset_of(entries, asked)
+    points = tradeoff_points(axis, entries, profiles, scale=scale, dataset=dataset)
     _say_what_is_missing(entries, dataset, sum(point.source == MEASURED for point in points))
-    return figure_tradeoff.draw(points, x_title=AXES[args.x], y_title=f"{dataset} x{scale}, PSNR of luma [dB]")
+    return figure_tradeoff.draw(points, x_title=AXES[axis], y_title=f"{dataset} x{scale}, PSNR of luma [dB]")
 
 
 def _say_what_is_missing(entries: Sequence[Entry], dataset: str, measured: int) -> None:
@@ -111,19 +116,24 @@ def figure6(args: argparse.Namespace) -> Figure:
 
 def figure7(args: argparse.Namespace) -> Figure:
     """Loss curves of runs."""
-    runs = find_runs(_required(args.runs, "--runs DIR", 7))
-    folders = {id(record): folder for folder, record in runs}
-    chosen = [record for _, record in _chosen(runs, args.variants, args.scale or 4)]
-    curves: dict[str, list[Curve]] = {
-        name: [read_curve(folders[id(record)], record) for record in one.records]
-        for name, one in labelled(measure(chosen, args.scale or 4))
-    }
-    if not curves:
-        raise UserError(f"{args.runs} has only failed runs of these variants. Run them again.")
-    longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
     if args.smooth is not None and args.smooth < 1:
         raise UserError(f"--smooth {args.smooth}: give a number of iterations from 1 up.")
-    return figure_losses.draw(curves, window=args.smooth or max(1, round(longest / _SMOOTHED_SHARE)))
+    runs = find_runs(_required(args.runs, "--runs DIR", 7))
+    scale = args.scale or 4
+    return loss_figure(_chosen(runs, args.variants, scale), scale, smooth=args.smooth)
+
+
+def loss_figure(runs: Runs, scale: int, smooth: int | None = None) -> Figure:
+    """Figure 7 of these runs, smoothed over so many iterations (default: a 50th of the longest)."""
+    folders = {id(record): folder for folder, record in runs}
+    curves: dict[str, list[Curve]] = {
+        name: [read_curve(folders[id(record)], record) for record in one.records]
+        for name, one in labelled(measure([record for _, record in runs], scale))
+    }
+    if not curves:
+        raise UserError(f"There is no finished run at scale {scale} to draw a loss curve of. Run them again.")
+    longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
+    return figure_losses.draw(curves, window=smooth or max(1, round(longest / _SMOOTHED_SHARE)))
 
 
 def _chosen(runs: Runs, variants: Sequence[str] | None, scale: int) -> Runs:

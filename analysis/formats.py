@@ -1,4 +1,4 @@
-"""A table as CSV (every field, unrounded), Markdown (best bold, second best in italics) or LaTeX (latex_table.py)."""
+"""A table as CSV (every field, 12 digits), Markdown (best bold, second best in italics) or LaTeX (latex_table.py)."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from safmn_bench.analysis.cells import cells_of
 from safmn_bench.analysis.escaping import markdown, printable
 from safmn_bench.analysis.latex_table import to_latex
-from safmn_bench.analysis.table import Column, Table
+from safmn_bench.analysis.table import Column, Table, Value
 
 
 def to_csv(table: Table) -> str:
@@ -16,9 +16,19 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(table.fields)
     for row in table.rows:
-        values = (row.values.get(key) for key in table.fields)
-        writer.writerow([printable(value) if isinstance(value, str) else value for value in values])
+        writer.writerow([_plain(row.values.get(key)) for key in table.fields])
     return buffer.getvalue()
+
+
+def stable(value: float) -> float:
+    """A computed figure at 12 significant digits: beyond them another processor rounds sums otherwise."""
+    return float(f"{value:.12g}")
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, float):
+        return stable(value)
+    return printable(value) if isinstance(value, str) else value
 
 
 def to_markdown(table: Table) -> str:

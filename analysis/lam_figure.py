@@ -115,10 +115,11 @@ def _show(axis: Axes, image: np.ndarray, caption: str) -> None:
         spine.set_linewidth(0.4)
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `path` with each suffix of FORMATS, atomically; returns the files."""
+def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS, dpi: int = _DPI) -> list[Path]:
+    """Write `path` with each suffix, atomically and undated; returns the files."""
     written = []
-    for suffix in FORMATS:
+    for suffix in formats:
         written.append(path.with_name(f"{path.name}.{suffix}"))
-        write_atomically(written[-1], partial(figure.savefig, format=suffix, dpi=_DPI))
+        undated = {"CreationDate": None} if suffix == "pdf" else None
+        write_atomically(written[-1], partial(figure.savefig, format=suffix, dpi=dpi, metadata=undated))
     return written

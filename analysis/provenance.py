@@ -16,7 +16,7 @@ def origin(records: Sequence[Record]) -> str:
         _listed(hardware(r) for r in records),
         "torch " + _listed(r.versions.get("torch", "?") for r in records),
         "commit " + _listed(r.commit[:10] + ("-dirty" if r.commit.endswith("-dirty") else "") for r in records),
-        _days(records),
+        days(records),
     )
     return ", ".join(facts)
 
@@ -57,6 +57,7 @@ def _listed(values: Iterable[str]) -> str:
     return " and ".join(dict.fromkeys(values))
 
 
-def _days(records: Sequence[Record]) -> str:
-    days = sorted({record.date[:10] for record in records})
-    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+def days(records: Sequence[Record]) -> str:
+    """The day of the runs, or the first and the last."""
+    found = sorted({record.date[:10] for record in records})
+    return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"

@@ -103,6 +103,11 @@ def measured_points(rows: Sequence[Measured], dataset: str) -> list[Point]:
 
 
 def delta_chart(rows: Sequence[Measured], dataset: str, prefix: str) -> Markup:
+    """Differences from the baseline on one benchmark."""
+    return inline_svg(delta_figure(rows, dataset), prefix, f"Differences from {BASELINE} on {escape(dataset)}")
+
+
+def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
     """Differences from the baseline with their intervals, a line per network; filled where significant."""
     found = [(row, one) for row in rows if (one := row.comparisons.get((dataset, "psnr_y_db")))]
     found.sort(key=lambda pair: pair[1].difference)
@@ -121,4 +126,4 @@ def delta_chart(rows: Sequence[Measured], dataset: str, prefix: str) -> Markup:
         axes.set_xlabel(f"PSNR-Y minus that of {BASELINE} on {label(dataset)} [dB], 95 % interval")
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
-    return inline_svg(figure, prefix, f"Differences from {BASELINE} on {escape(dataset)}")
+    return figure

@@ -3,6 +3,7 @@
 import argparse
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from safmn_bench.ablations.layouts import ImageFiles
 from safmn_bench.analysis import report_rows
 from safmn_bench.analysis.attribution import STEPS
 from safmn_bench.analysis.objective import Window
-from safmn_bench.analysis.profiles import read_profiles
+from safmn_bench.analysis.profiles import Profiles, read_profiles
 from safmn_bench.analysis.records import find_runs
 from safmn_bench.analysis.report_page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
 from safmn_bench.analysis.report_pictures import comparison, lam_panels, networks_of
@@ -72,23 +73,47 @@ def make(args: argparse.Namespace) -> Path:
     device = choose_device(args.device)
     profiles = read_profiles(args.profiles)
     runs = find_runs(args.runs)
-    if device.type == "cpu":
+    show = Show(
+        benchmarks=args.benchmarks, images=args.images, lam=not args.no_lam, steps=args.steps, device=device,
+        window=Window(*args.lam_window) if args.lam_window else None,
+    )  # fmt: skip
+    made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
+    write_text(path, page_of(runs, show, profiles, made))
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """Which pictures the page shows, and how they are made."""
+
+    benchmarks: Sequence[Path] = ()
+    images: int
+    lam: bool
+    steps: int
+    device: torch.device
+    window: Window | None = None
+    step_batch: int | None = None
+    """Path steps at once; None lets the free memory decide, and with it the last digits of an attribution."""
+
+
+def page_of(runs: Runs, show: Show, profiles: Profiles, made: str) -> str:
+    """The page's HTML. Raises UserError where it would be too large."""
+    if show.device.type == "cpu":
         keep_freed_memory()
-    runs.sort(key=lambda run: report_rows.paper_order(run[1].variant))
+    runs = sorted(runs, key=lambda run: report_rows.paper_order(run[1].variant))
     records = [record for _, record in runs]
     scales = sorted({record.scale for record in records})
     view = View(
         title="Super-resolution ablations, measured",
         lead=lead(runs, scales),
-        scales=[scale_view(runs, scale, pictures_of(runs, scale, args, device)) for scale in scales],
+        scales=[scale_view(runs, scale, pictures_of(runs, scale, show)) for scale in scales],
         runs=report_rows.runs(records),
         profiles=profile_grids(profiles),
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),
-        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}",
+        made=made,
     )
-    write_text(path, render(view))
-    return path
+    return render(view)
 
 
 def lead(runs: Runs, scales: Sequence[int]) -> str:
@@ -102,23 +127,23 @@ def lead(runs: Runs, scales: Sequence[int]) -> str:
     return f"{variants} networks in {len(records)} runs at {at}" + (f", {' and '.join(ends)}" if ends else "") + "."
 
 
-def pictures_of(runs: Runs, scale: int, args: argparse.Namespace, device: torch.device) -> Pictures:
+def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:
     """Comparisons and attribution maps at one scale, with a progress bar."""
     pictures = Pictures()
-    if not args.images and args.no_lam:
+    if not show.images and not show.lam:
         return pictures
     subjects, pictures.left_out = networks_of([(f, r) for f, r in runs if r.scale == scale])
     if not subjects:
         return pictures
-    benchmark = (open_benchmarks(args.benchmarks, scale) or [embedded_validation(scale)])[0]
+    benchmark = (open_benchmarks(show.benchmarks, scale) or [embedded_validation(scale)])[0]
     items: Sequence[ImageFiles] = benchmark.items
     with progress() as bar:
-        for item in bar.track(items[: args.images], description=f"Enlarging x{scale}"):
-            pictures.comparisons.append(comparison(subjects, item, scale, device))
-        if not args.no_lam:
-            task = bar.add_task(f"Attributing x{scale}", total=args.steps * len(subjects))
+        for item in bar.track(items[: show.images], description=f"Enlarging x{scale}"):
+            pictures.comparisons.append(comparison(subjects, item, scale, show.device))
+        if show.lam:
+            task = bar.add_task(f"Attributing x{scale}", total=show.steps * len(subjects))
             pictures.lam = lam_panels(
-                subjects, items[0].hr, scale, window=Window(*args.lam_window) if args.lam_window else None,
-                steps=args.steps, device=device, advance=lambda steps: bar.advance(task, steps),
+                subjects, items[0].hr, scale, window=show.window, steps=show.steps, device=show.device,
+                step_batch=show.step_batch, advance=lambda steps: bar.advance(task, steps),
             )  # fmt: skip
     return pictures

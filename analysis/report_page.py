@@ -173,10 +173,10 @@ def distinct(records: Sequence[Record], part: str) -> list[tuple[str, list[tuple
 def render(view: View) -> str:
     """The page. Raises UserError where it is larger than MOST_BYTES."""
     environment = Environment(
-        loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FunctionLoader(template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    script, styles = _template("report.js"), _template("report.css")
+    script, styles = template("report.js"), template("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("report.html.j2").render(
         view=view, script=Markup(script), styles=Markup(styles), script_hash=digest
@@ -189,5 +189,6 @@ def render(view: View) -> str:
     return page
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a file of templates/."""
     return (package_folder("safmn_bench.analysis") / "templates" / name).read_text(encoding="utf-8")

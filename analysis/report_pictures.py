@@ -95,13 +95,13 @@ def networks_of(runs: Sequence[tuple[RunFolder, Record]]) -> tuple[list[Subject]
             left_out.append(f"{printable(record.variant)}: only the first {MOST_NETWORKS} networks are shown.")
             continue
         try:
-            found.append(_network(folder, record))
+            found.append(subject_of(folder, record))
         except (UserError, TypeError) as error:
             left_out.append(printable(f"{record.variant}: {error}"))
     return found, left_out
 
 
-def _network(folder: RunFolder, record: Record) -> Subject:
+def subject_of(folder: RunFolder, record: Record) -> Subject:
     """The network as the record describes it, so that a variant of one's own needs no YAML file here.
 
     Raises UserError or TypeError where record or weights are not usable.
@@ -142,22 +142,21 @@ def lam_panels(
     window: Window | None,
     steps: int,
     device: torch.device,
+    step_batch: int | None = None,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> LamPanels:
     """Figure 2 for the report's networks, on the middle of a picture; the window with most detail unless one is given.
 
     Raises UserError where the window leaves the picture or weights are broken.
     """
-    hr = read_image(image).rgb.permute(1, 2, 0).numpy()
-    top, left = (max(0, side - LAM_SIDE) // 2 for side in hr.shape[:2])
-    picture = picture_of(printable(image.name), hr[top : top + LAM_SIDE, left : left + LAM_SIDE], scale)
+    picture = middle_of(image, scale)
     height, width = picture.hr.shape[:2]
     place = window or busiest_window(picture, LAM_WINDOW)
     place.require_inside(height, width, f"the middle of {picture.name}")
     looks = [
         look(
             Subject(one.name, one.title, one.network.to(device), one.weights), picture, place, method="lam",
-            steps=steps, device=device, advance=advance,
+            steps=steps, device=device, step_batch=step_batch, advance=advance,
         )
         for one in subjects
     ]  # fmt: skip
@@ -166,6 +165,13 @@ def lam_panels(
         hr_uri=array_uri(framed(picture.hr, place)), lr_uri=array_uri(picture.lr),
         crop_uri=array_uri(around(picture.hr, place)), networks=[_attributed(one) for one in looks],
     )  # fmt: skip
+
+
+def middle_of(image: Path, scale: int) -> Picture:
+    """The middle LAM_SIDE x LAM_SIDE HR pixels of an image, where it is as large."""
+    hr = read_image(image).rgb.permute(1, 2, 0).numpy()
+    top, left = (max(0, side - LAM_SIDE) // 2 for side in hr.shape[:2])
+    return picture_of(printable(image.name), hr[top : top + LAM_SIDE, left : left + LAM_SIDE], scale)
 
 
 def busiest_window(picture: Picture, size: int) -> Window:

@@ -66,6 +66,8 @@ class Comparison:
     seeds: int
     """Runs of this network."""
     images: int
+    family: int = 1
+    """How many networks are compared with this baseline: what `p_holm` is corrected for."""
 
     @property
     def verdict(self) -> str:
@@ -88,7 +90,7 @@ def compare(scores: Scores, baseline: str) -> dict[str, Comparison]:
     found = {name: family.against(baseline, name) for name in family.networks if name != baseline}
     tested = {name: one.p for name, one in found.items() if one.p is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return {name: replace(one, p_holm=adjusted.get(name)) for name, one in found.items()}
+    return {name: replace(one, p_holm=adjusted.get(name), family=len(found)) for name, one in found.items()}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -44,13 +44,14 @@ def _intervals(measured: Sequence[Measured]) -> list[str]:
 
 def _verdicts(measured: Sequence[Measured]) -> list[str]:
     """How differences from the baseline were judged, and over how many at once."""
-    sizes = [sum(key in one.comparisons for one in measured) for key in {k for m in measured for k in m.comparisons}]
-    if not sizes:
+    family = max((found.family for one in measured for found in one.comparisons.values()), default=0)
+    if not family:
         return []
     return [
         "Δ: minus the baseline of the same setting, ± half the 95 % interval of a test paired over seeds and images "
-        "(crossed random effects, scatter over seeds pooled over the table). n.s.: p >= 0.05. (alone): p < 0.05 by "
-        f"itself, not so once corrected for all comparisons of a column ({max(sizes)}; Holm). untested: one seed only."
+        "(crossed random effects, scatter over seeds pooled over all networks of that setting). n.s.: p >= 0.05. "
+        "(alone): p < 0.05 by itself, not so once corrected for all of them on that benchmark "
+        f"({family} compared; Holm). untested: one seed only."
     ]
 
 

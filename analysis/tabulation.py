@@ -33,10 +33,20 @@ def tabulate(number: int, records: Sequence[Record], profiles: Profiles, scale: 
             raise UserError(f"Table {number} has no scale to choose: leave out --scale {scale}.")
         return table2(profiles) if number == 2 else table5(profiles)
     scales = [scale] if scale else [2, 3, 4] if number == 1 else [4]
-    chosen = [record for record in records if belongs(record, number)]
-    measured: list[Measured] = [row for at in scales for row in measure(chosen, at)]
+    measured: list[Measured] = [row for at in scales for row in _measured(number, records, at)]
     entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
     return build(number, entries, scale, notes_for(number, measured, profiles))
+
+
+def _measured(number: int, records: Sequence[Record], scale: int) -> list[Measured]:
+    """What the table shows; variants of Tables 3 and 4 are compared as one family, wherever they are shown.
+
+    Alone, Table 4 would judge by the scatter of few runs, and a difference could stand in one table and not in the
+    other.
+    """
+    together = (number,) if number == 1 else (3, 4)
+    rows = measure([record for record in records if any(belongs(record, table) for table in together)], scale)
+    return [row for row in rows if belongs(row.records[0], number)]
 
 
 def belongs(record: Record, number: int) -> bool:

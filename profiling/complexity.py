@@ -19,6 +19,7 @@ from safmn_bench.profiling.complexity_table import count_all, csv_row, paper_tab
 from safmn_bench.profiling.counting import Complexity, counted_form
 from safmn_bench.profiling.crosscheck import cross_check, suspicion
 from safmn_bench.profiling.image_cost import report_images
+from safmn_bench.profiling.sidecar import write_sidecar
 
 
 @command
@@ -30,11 +31,14 @@ def main(argv: list[str] | None = None) -> int:
     what.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 4; for --table 1 all three")
     parser.add_argument("--cross-check", action="store_true", help="count with torch's own counter too, and compare")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write exact counts here")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="also write exact counts here, and how they were made to FILE.json"
+    )
     images = parser.add_argument_group("on images", "what networks cost that skip what an image does not need (smsr)")
     images.add_argument("--images", type=Path, nargs="+", metavar="FILE", help="LR images; one model in --models")
     images.add_argument("--weights", type=Path, metavar="FILE", help="its weights (default: fresh ones)")
-    args = parser.parse_args(argv)
+    options = sys.argv[1:] if argv is None else argv
+    args = parser.parse_args(options)
 
     if args.images or args.weights:
         report_images(parser, args)
@@ -53,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"warning: {candidate.name} x{scale}: {doubt}", file=sys.stderr)
     if args.csv:
         write(args.csv, rows)
+        write_sidecar(args.csv, "profiling/complexity.py", options, "cpu", {})
     return _cross_check(wanted, costs) if args.cross_check else 0
 
 

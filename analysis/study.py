@@ -1,0 +1,27 @@
+"""One folder of ablation runs, told whole: tables, figures, ranking against the paper, budgets, collapses, README.
+
+python analysis/study.py --runs results/ablation/cpu-reduced_cpu
+python analysis/study.py --runs results/ablation/cpu-reduced_cpu --records-only --out /tmp/again
+"""
+
+import sys
+
+try:
+    from safmn_bench.models.errors import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+from safmn_bench.analysis.study_making import arguments, make
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Write every file of the study and say where they are."""
+    options = sys.argv[1:] if argv is None else argv
+    for path in make(arguments().parse_args(options), options):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
