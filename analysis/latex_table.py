@@ -1,8 +1,8 @@
 """A table in LaTeX: booktabs, for pdflatex or tectonic.
 
 One float where a line of it can be read at a page's width. A wider table becomes several floats of one number: the
-published columns, then the measured ones as far as they fit, each under the name of its row; rows without a
-measurement are then left out of the measured parts.
+published columns, then the measured ones as far as they fit, each with the names of its rows; a part leaves out the
+rows that have no figure in it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ def to_latex(table: Table) -> str:
         first, last = number == 0, number == len(parts) - 1
         caption = latex(table.title if first else f"{table.title.rstrip('.')} (continued).")
         floats += [r"\begin{table*}", *([] if first else [r"\addtocounter{table}{-1}"]), r"\centering\scriptsize"]
-        floats += [rf"\caption{{{caption}}}\par\smallskip", *_fitted(_tabular(table, columns, whole=first))]
+        floats += [rf"\caption{{{caption}}}\par\smallskip", *_fitted(_tabular(table, columns, whole=len(parts) == 1))]
         floats += [*(_footnotes(table) if last else ()), r"\end{table*}"]
     return "\n".join([_HEAD, *floats, ""])
 
@@ -67,7 +67,7 @@ def _width(table: Table, column: Column) -> int:
 
 
 def _tabular(table: Table, columns: Sequence[Column], *, whole: bool) -> list[str]:
-    """Header and rows; those without a measurement only in a `whole` table."""
+    """Header and rows; those without a figure in these columns only in a `whole` table."""
     body = [
         rf"\begin{{tabular}}{{{''.join('r' if column.band else 'l' for column in columns)}}}",
         r"\toprule",

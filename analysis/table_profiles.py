@@ -1,6 +1,6 @@
 """Tables 2 and 5: memory and time, and the runtime of meta-operations; published, and measured from CSV files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from safmn_bench.analysis.entries import key_of
 from safmn_bench.analysis.profiles import Profiles, Rows, number
@@ -96,10 +96,17 @@ def table5(profiles: Profiles) -> Table:
             *("operation", "paper_us"),
             *(f"measured_{name}_{part}" for name in found for part in ("calls", "self_time_us", "share")),
         ],
-        columns=_columns5(list(found)),
+        columns=_columns5(_labels(profiles.operators)),
         rows=rows,
         notes=[_PAPER_MACHINE + " By torch.profiler; the paper does not say over how many calls."],
     )
+
+
+def _labels(operators: Mapping[str, Rows]) -> dict[str, str]:
+    """What each file's columns are called: its network's form where that tells them apart, else the file's name."""
+    forms = {name: rows[0].get("implementation", "") if rows else "" for name, rows in operators.items()}
+    apart = len(set(forms.values())) == len(forms) and all(forms.values())
+    return forms if apart else {name: name for name in operators}
 
 
 def _operation(key: str, name: str, paper: Mapping[str, str], found: Mapping[str, Mapping[str, dict]]) -> dict:
@@ -111,13 +118,13 @@ def _operation(key: str, name: str, paper: Mapping[str, str], found: Mapping[str
     return values
 
 
-def _columns5(files: Sequence[str]) -> list[Column]:
+def _columns5(labels: Mapping[str, str]) -> list[Column]:
     columns = [
         Column(title="operation", pieces=[Piece(key="operation")]),
         Column(title="time", unit="[µs]", pieces=[Piece(key="paper_us")], band=PUBLISHED),
     ]
-    for file in files or [""]:
-        of = f"{file}: " if len(files) > 1 else ""
+    for file, label in labels.items() or [("", "")]:
+        of = f"{label}: " if len(labels) > 1 else ""
         time, calls = f"measured_{file}_self_time_us", f"measured_{file}_calls"
         columns.append(Column(title=f"{of}self time", unit="[µs]", pieces=[Piece(key=time, digits=1)], band=MEASURED))
         columns.append(Column(title=f"{of}calls", pieces=[Piece(key=calls, digits=0)], band=MEASURED))
