@@ -22,15 +22,15 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a StopRequest; a second SIGINT interrupts as usual."""
+def stop_on_signals(*more: int) -> Iterator[StopRequest]:
+    """Turn the first SIGINT, SIGTERM or signal of `more` into a StopRequest; a second SIGINT interrupts as usual."""
     request = StopRequest()
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, *more)}
     try:
         yield request
     finally:

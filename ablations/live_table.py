@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from rich.live import Live
 from rich.table import Table
 
-from safmn_bench.ablations.local_engine import Job
+from safmn_bench.ablations.jobs import Job
 from safmn_bench.profiling import display
 
 REDRAW_S = 0.5
 SHOWN = 30  # rows: running ones first, then the latest that ended, then those that wait
-_ORDER = {"running": 0, "elsewhere": 1, "failed": 2, "stopped": 3, "collapsed": 4, "finished": 5, "waiting": 6}
+_STATES = ("running", "elsewhere", "failed", "stopped", "collapsed", "finished", "queued", "waiting")
+_ORDER = {state: place for place, state in enumerate(_STATES)}
 
 
 class View:

@@ -8,46 +8,17 @@ import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any
 
+from safmn_bench.ablations.failures import killed_cause, last_lines, record_failure
+from safmn_bench.ablations.jobs import Job, psnr_of
 from safmn_bench.ablations.locks import is_held
-from safmn_bench.ablations.running import Plan, finished_record, record_failure
+from safmn_bench.ablations.running import Plan
 from safmn_bench.ablations.worker import Slot, work
 
 LOOK_S = 0.2  # between looks at signals, and redraws
 PATIENCE_S = 120.0  # for a run to save when told to stop
-FINAL = ("finished", "collapsed", "failed")
-
-
-@dataclass
-class Job:
-    """A run, and how far it is."""
-
-    plan: Plan
-    state: str = "waiting"
-    """waiting, running, elsewhere (another launcher has it), finished, collapsed, failed, or stopped."""
-    skipped: bool = False
-    """Whether its record was there before."""
-    cause: str = ""
-    done: int = 0
-    loss: float | None = None
-    psnr_y_db: float | None = None
-    started: float = 0.0
-    first_done: int | None = None
-    """Iterations at the first message of this sitting, for the pace."""
-    slot: Slot | None = None
-    process: BaseProcess | None = None
-    connection: Connection | None = None
-
-    def eta_s(self) -> float | None:
-        """Seconds to the end of training at the pace since its first message, if that is known."""
-        if self.first_done is None or self.done <= self.first_done:
-            return None
-        pace = (time.monotonic() - self.started) / (self.done - self.first_done)
-        return pace * (self.plan.recipe.train.iterations - self.done)
 
 
 def run_jobs(
@@ -115,18 +86,11 @@ def _received(job: Job) -> bool:
     except (EOFError, OSError):
         kind, values = "killed", []
     if kind == "progress":
-        _note_progress(job, *values)
+        done, loss, scores = values
+        job.note(done, loss, psnr_of(scores))
         return True
     _note_end(job, kind, values)
     return False
-
-
-def _note_progress(job: Job, done: int, loss: float, scores: Any) -> None:
-    if job.first_done is None:
-        job.first_done, job.started = done, time.monotonic()
-    job.done, job.loss = done, loss
-    for values in (scores or {}).values():
-        job.psnr_y_db = values["psnr_y_db"]
 
 
 def _note_end(job: Job, kind: str, values: Sequence[str]) -> None:
@@ -143,25 +107,16 @@ def _note_end(job: Job, kind: str, values: Sequence[str]) -> None:
     else:
         job.state = "failed"
         job.cause = values[0] if kind == "failed" else killed_cause(job.process.exitcode)
-        record_failure(job.plan, job.cause)
+        record_failure(job.plan, job.cause, last_lines(job.plan.folder.log))
     job.process = job.connection = None
 
 
-def killed_cause(exit_code: int | None) -> str:
-    """Why a process ended that did not say so itself."""
-    if exit_code is not None and exit_code < 0:
-        why = ", as the system does when memory runs out" if exit_code == -9 else ""
-        return f"killed by signal {-exit_code}{why}"
-    return f"ended with exit status {exit_code}"
-
-
 def _returned(jobs: Sequence[Job]) -> list[Job]:
-    """Jobs that another launcher had: finished there, or given back and to be run here."""
+    """Jobs that another launcher had: ended there (a failure is not tried again at once), or given back."""
     again = []
     for job in _elsewhere(jobs):
-        record = finished_record(job.plan)
-        if record is not None:
-            job.state, job.cause, job.skipped = record.status, "", True
+        if job.settle():
+            job.skipped = True
         elif not is_held(job.plan.folder.lock):
             job.state, job.cause = "waiting", ""
             again.append(job)

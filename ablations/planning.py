@@ -10,13 +10,13 @@ import torch
 
 from safmn_bench.ablations import sweep_files
 from safmn_bench.ablations.benchmarks import embedded_validation, open_benchmarks
-from safmn_bench.ablations.devices import choose_device
 from safmn_bench.ablations.placement import choose_placement
 from safmn_bench.ablations.preflight import prepare_training, without_small
 from safmn_bench.ablations.preparation import shown_in
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.running import Plan
+from safmn_bench.ablations.slurm_options import add_slurm_options, device_of, require_slurm, resources_of
 from safmn_bench.ablations.sweep import Options
 from safmn_bench.ablations.training_sets import open_training_sets
 from safmn_bench.models.catalog import caveats_of
@@ -58,11 +58,16 @@ def arguments() -> argparse.ArgumentParser:
     )  # fmt: skip
     many = parser.add_argument_group("many runs")
     many.add_argument(
+        "--engine", choices=("local", "slurm"), default="local",
+        help="who runs them: this machine, or a Slurm cluster (default: %(default)s)",
+    )  # fmt: skip
+    many.add_argument(
         "--slots-per-device", type=int, default=1, metavar="N",
         help="runs at a time on each GPU, or on the CPU, whose threads they share (default: %(default)s)",
     )  # fmt: skip
     many.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of the time, then stop")
     many.add_argument("--skip-failed", action="store_true", help="do not try again what failed before")
+    add_slurm_options(parser)
     return parser
 
 
@@ -74,6 +79,7 @@ def options_of(args: argparse.Namespace) -> Options:
         slots_per_device=args.slots_per_device,
         dry_run=args.dry_run,
         skip_failed=args.skip_failed,
+        slurm=resources_of(args),
     )
 
 
@@ -81,7 +87,9 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
     """All runs that the options ask for. Raises UserError for anything that cannot be done, before any work is."""
     if args.sweep:
         sweep_files.apply(args.sweep, args)
-    device = choose_device(args.device)
+    if args.engine == "slurm" and not args.dry_run:
+        require_slurm()
+    device = device_of(args)
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
     candidates = named_candidates(args)
@@ -119,7 +127,8 @@ def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch
     with progress() as bar:
         training_set = prepare_training(sets, benchmarks, scale=scale, patch=patch, progress=shown_in(bar, set()))
     size = training_set.hr.nbytes + training_set.lr.nbytes
-    placement = choose_placement(size, device, args.slots_per_device)
+    here = torch.device("cpu") if args.engine == "slurm" else device  # a node chooses again, for itself
+    placement = choose_placement(size, here, args.slots_per_device)
     return {"training_set": training_set, "benchmarks": benchmarks, "placement": placement}
 
 

@@ -6,7 +6,7 @@ the run: the effective configuration, machine, versions and commit.
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "lock.json"
 
     @property
+    def slurm(self) -> Path:
+        """Which Slurm job it was last given to."""
+        return self.path / "slurm.json"
+
+    @property
     def log(self) -> Path:
         """What a run in a process of its own printed."""
         return self.path / "log.txt"
@@ -102,6 +107,8 @@ class Record:
     """For a collapse: the first bad iteration, the reason, and the iteration whose weights were kept, if any."""
     error: str = ""
     """For a failed run: the cause, in one line. Its counts and scores are zero or empty."""
+    last_lines: Sequence[str] = ()
+    """For a failed run: what it printed last."""
     config_hash: str = ""
     """Of the effective configuration: two runs with the same one are the same run."""
     sittings: int = 1
@@ -123,6 +130,13 @@ def read_record(folder: RunFolder) -> Record | None:
         raise UserError(
             f"{folder.record} is not a record of this version ({error}). Move it away to run again."
         ) from None
+
+
+def forget_failure(folder: RunFolder) -> None:
+    """Remove the record of a failure: the run is tried again, and its folder will say how that one ends."""
+    record = read_record(folder)
+    if record is not None and record.status == "failed":
+        folder.record.unlink(missing_ok=True)
 
 
 class RunLog:

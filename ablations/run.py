@@ -3,6 +3,7 @@
 python ablations/run.py --variant w_o_MR
 python ablations/run.py --variants baseline my_variant.yaml --seeds 0 1 2 --set train.iterations=3000
 python ablations/run.py --table 3 --seeds 0 1 2 --slots-per-device 4
+python ablations/run.py --table 3 --seeds 0 1 2 --engine slurm --slurm-gpus 1 --slurm-time-min 240
 """
 
 import sys

@@ -23,7 +23,7 @@ from safmn_bench.ablations.packing import PackedSet
 from safmn_bench.ablations.placement import Placement, open_batches
 from safmn_bench.ablations.processes import Group
 from safmn_bench.ablations.recipe import Recipe
-from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record
 from safmn_bench.ablations.scoring import Protocol, score, score_bicubic
 from safmn_bench.ablations.training import Hooks, Scores, Trained, Training
 from safmn_bench.models.errors import UserError
@@ -107,6 +107,7 @@ def run_held(
         return finished
     protocol = Protocol(scale=plan.scale)
     if group.main:
+        forget_failure(plan.folder)
         print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
     trained = train(plan, group, protocol, progress, stop)
     if not group.main:
@@ -199,30 +200,6 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Pr
         collapse=trained.collapse,
         sittings=trained.sittings,
     )
-
-
-def record_failure(plan: Plan, cause: str) -> None:
-    """Write the record of a run that failed, unless it has a record already or its folder is another's."""
-    try:
-        claim(plan)
-        if finished_record(plan) is not None:
-            return
-        Record(
-            **described(plan, Protocol(scale=plan.scale)),
-            status="failed",
-            error=cause,
-            iterations=0,
-            scores={},
-            bicubic={},
-            params=0,
-            flops=0,
-            acts=0,
-            uncounted_ops={},
-            train_seconds=0.0,
-            images_per_second=0.0,
-        ).write(plan.folder)
-    except UserError:
-        return  # the failure is reported anyway; a folder of another configuration is left alone
 
 
 def described(plan: Plan, protocol: Protocol) -> dict[str, Any]:

@@ -3,24 +3,26 @@
 import csv
 import sys
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.ablations import cli
+from safmn_bench.ablations import cli, slurm_engine
 from safmn_bench.ablations.estimate import seconds_of
+from safmn_bench.ablations.failures import cause_of, record_failure
 from safmn_bench.ablations.interrupts import StopRequest, stop_on_signals
+from safmn_bench.ablations.jobs import Job
 from safmn_bench.ablations.live_table import duration, shown
-from safmn_bench.ablations.local_engine import Job, run_jobs
+from safmn_bench.ablations.local_engine import run_jobs
 from safmn_bench.ablations.processes import Group, join, leave
 from safmn_bench.ablations.record import Record, read_record
 from safmn_bench.ablations.run_bar import run_with_bar
-from safmn_bench.ablations.running import Plan, claim, record_failure
+from safmn_bench.ablations.running import Plan, claim
 from safmn_bench.ablations.slots import slots_of
+from safmn_bench.ablations.slurm_options import Resources
 from safmn_bench.ablations.summary import print_summary
 from safmn_bench.ablations.training import Stopped
-from safmn_bench.ablations.worker import cause_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling import display
 from safmn_bench.profiling.files import write_csv
@@ -42,13 +44,15 @@ class Options:
     slots_per_device: int = 1
     dry_run: bool = False
     skip_failed: bool = False
+    slurm: Resources | None = None
+    """What each run asks of Slurm; None to run here."""
 
 
 def run_all(plans: Sequence[Plan], options: Options) -> int:
     """Run every plan; returns 0, 1 if some failed (each named with its cause), or 130/143 if told to stop.
 
-    Several runs have a process each; one alone, or the processes of torchrun, run in this one. A failure of one run
-    does not stop the others. Raises UserError where the only run cannot start.
+    Several runs have a process each, or a Slurm job; one alone here, or the processes of torchrun, run in this one. A
+    failure of one run does not stop the others. Raises UserError where the only run cannot start.
     """
     jobs = [job_of(plan, options) for plan in plans]
     group = join(plans[0].device)
@@ -58,7 +62,10 @@ def run_all(plans: Sequence[Plan], options: Options) -> int:
         if options.dry_run:
             return 0
         with stop_on_signals() as stop:
-            if len(plans) == 1 or group.world > 1:
+            if options.slurm:
+                with shown(jobs) as view:
+                    slurm_engine.run_jobs(jobs, options.slurm, stop, view)
+            elif len(plans) == 1 or group.world > 1:
                 run_here(jobs, group, stop)
             else:
                 with shown(jobs) as view:
@@ -124,7 +131,7 @@ def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
             traceback.print_exc()
             job.state, job.cause = "failed", cause_of(error)
             if group.main:
-                record_failure(job.plan, job.cause)
+                record_failure(job.plan, job.cause, traceback.format_exc().splitlines())
 
 
 def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
@@ -158,8 +165,16 @@ def write_tables(table: int, runs: Path) -> None:
 
 
 def ended_record(job: Job) -> Record | None:
-    """The record of a job that finished or collapsed."""
-    return read_record(job.plan.folder) if job.state in _ENDED else None
+    """The record of a job that finished or collapsed, without the scores of each image: a sweep holds many records."""
+    record = read_record(job.plan.folder) if job.state in _ENDED else None
+    if record is None:
+        return None
+    return replace(record, scores=means_of(record.scores), bicubic=means_of(record.bicubic))
+
+
+def means_of(scores: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The mean scores on each benchmark."""
+    return {name: {key: values[key] for key in ("psnr_y_db", "ssim_y")} for name, values in scores.items()}
 
 
 def write_sweep(path: Path, jobs: Sequence[Job], records: Sequence[Record]) -> None:

@@ -7,18 +7,19 @@ Messages are tuples: ("progress", iterations done, loss, scores or None); then o
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 
+from safmn_bench.ablations.failures import cause_of, last_lines, record_failure
 from safmn_bench.ablations.interrupts import stop_on_signals
 from safmn_bench.ablations.locks import Busy
 from safmn_bench.ablations.processes import Group
-from safmn_bench.ablations.running import Plan, record_failure, run
+from safmn_bench.ablations.running import Plan, run
 from safmn_bench.ablations.training import Scores, Stopped
-from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.memory import keep_freed_memory
 
 
@@ -56,16 +57,19 @@ def work(plan: Plan, slot: Slot, connection: Connection) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu  # before this process has used CUDA
         plan = replace(plan, device=torch.device("cuda", 0))
     report = Report(connection)
-    report.send(*outcome(plan, report))
+    with stop_on_signals() as stop:
+        last = outcome(plan, report, lambda: stop() or report.alone)
+    report.send(*last)
 
 
-def outcome(plan: Plan, report: Report) -> tuple[str, ...]:
+def outcome(
+    plan: Plan, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> tuple[str, ...]:
     """Run it; the last message. A failure is recorded in its folder, its traceback goes to the log."""
     if plan.device.type == "cpu":
         keep_freed_memory()
     try:
-        with stop_on_signals() as stop:
-            record = run(plan, Group(0, 1, plan.device), report, lambda: stop() or report.alone)
+        record = run(plan, Group(0, 1, plan.device), progress, stop)
         assert record is not None
         return "done", record.status
     except Stopped as stopped:
@@ -75,20 +79,8 @@ def outcome(plan: Plan, report: Report) -> tuple[str, ...]:
     except Exception as error:
         traceback.print_exc()
         cause = cause_of(error)
-        record_failure(plan, cause)
+        record_failure(plan, cause, last_lines(plan.folder.log))
         return "failed", cause
-
-
-def cause_of(error: Exception) -> str:
-    """A failure in one line; running out of memory is called that."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, UserError):
-        return text
-    short = text if len(text) <= 300 else f"{text[:300]}..."
-    exhausted = any(words in text for words in ("not enough memory", "can't allocate memory"))  # torch on a CPU
-    if exhausted or isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return f"out of memory: {short}"
-    return f"{type(error).__name__}: {short}"
 
 
 def print_to(path: Path) -> None:

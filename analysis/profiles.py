@@ -29,7 +29,10 @@ class Profiles:
 
 
 def read_profiles(files: Sequence[Path]) -> Profiles:
-    """All files, each told by its columns. Raises UserError: unreadable, or written by no script of the suite."""
+    """All files, each told by its columns.
+
+    Raises UserError: unreadable, written by no script of the suite, or two scores of one network on one dataset.
+    """
     profiles = Profiles()
     for file in files:
         kind, rows = _read(file)
@@ -38,10 +41,25 @@ def read_profiles(files: Sequence[Path]) -> Profiles:
         elif kind == "complexity":
             profiles.complexity += rows
         elif kind == "scores":
-            profiles.scores += [row for row in rows if row["image"] == "mean"]
+            profiles.scores += _new_means(rows, profiles.scores, file)
         else:
             profiles.operators[file.stem] = rows
     return profiles
+
+
+def _new_means(rows: Rows, known: Rows, file: Path) -> Rows:
+    """The means of a file of scores. Raises UserError where an earlier file has another score of the same."""
+    key = ("model", "scale", "weights", "dataset")
+    scores = {tuple(row[column] for column in key): row["psnr_y_db"] for row in known}
+    means = [row for row in rows if row["image"] == "mean"]
+    for row in means:
+        before = scores.get(tuple(row[column] for column in key), row["psnr_y_db"])
+        if before != row["psnr_y_db"]:
+            raise UserError(
+                f"{file} scores {row['model']} x{row['scale']} on {row['dataset']} with {row['psnr_y_db']} dB, an "
+                f"earlier file with {before} dB (another --grey?). Give one of them."
+            )
+    return means
 
 
 def file_name(path: str) -> str:

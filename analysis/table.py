@@ -64,6 +64,16 @@ class Table:
     rows: Sequence[Row]
     notes: Sequence[str] = field(default_factory=tuple)
 
+    def shown(self) -> list[Column]:
+        """The columns to show: those in which nothing was measured are left out, unless nothing was at all."""
+        empty = [column for column in self.columns if column.band == MEASURED and not self.filled(column)]
+        everything = all(column in empty for column in self.columns if column.band == MEASURED)
+        return [column for column in self.columns if everything or column not in empty]
+
+    def filled(self, column: Column) -> bool:
+        """Whether some row has a value in it."""
+        return any(row.values.get(column.pieces[0].key) not in (None, "") for row in self.rows)
+
     def ranks(self) -> dict[tuple[int, str], int]:
         """(row index, field) -> 1 for the best of its group as it is shown, 2 for the second best."""
         found: dict[tuple[int, str], int] = {}

@@ -95,6 +95,17 @@ def test_best_is_bold_and_second_best_underlined_by_what_is_shown():
     assert "crash & 31.00$^{*}$" in to_latex(table)
 
 
+def test_wide_latex_table_is_published_and_measured_parts_of_one_number():
+    lines = to_latex(tabulate(3, sweep(-0.2), Profiles())).splitlines()
+    second = lines.index(r"\addtocounter{table}{-1}")
+    published, measured = "\n".join(lines[:second]), "\n".join(lines[second:])
+    assert len(re.findall(r"^.* & w\\_o\\_\w+", published, re.MULTILINE)) == 11  # all of the paper's with such a name
+    assert "Measured" not in published
+    assert re.findall(r"^(\S+) & 239.52 & 13.55 & 76.70 & 3 ", measured, re.MULTILINE) == ["baseline", r"w\_o\_FM"]
+    assert "DIV2K" not in measured.split(r"\bottomrule")[0]  # nothing was measured on it
+    assert "measured: DIV2K" not in to_markdown(tabulate(3, sweep(-0.2), Profiles()))
+
+
 def test_runs_of_another_budget_have_a_row_of_their_own():
     longer = {**made_record().recipe, "train": {"iterations": 900, "patch": 16, "batch": 8}}
     records = [*sweep(-0.2), made_record("w_o_FM", 5, recipe=longer)]
@@ -116,12 +127,15 @@ def test_footnote_tells_recipe_data_seeds_hardware_versions_commit_and_date():
 
 
 def test_table_1_has_scored_weights_and_bicubic_beside_the_published_rows(tmp_path: Path):
-    scores = tmp_path / "scores.csv"
+    scores, again = tmp_path / "scores.csv", tmp_path / "again.csv"
     head = "model,scale,weights,dataset,image,psnr_y_db,ssim_y\n"
     scores.write_text(
         head + "safmn,2,w/safmn_x2.pth,set5,baby,39.0,0.97\nsafmn,2,w/safmn_x2.pth,set5,mean,38.016,0.9606\n"
     )
-    profiles = read_profiles([scores])
+    again.write_text(scores.read_text().replace("38.016", "38.017"))
+    with pytest.raises(UserError, match=r"again.csv scores safmn x2 on set5 with 38.017 dB, an earlier file with 38"):
+        read_profiles([scores, again])
+    profiles = read_profiles([scores, scores])
     notes = tabulate(1, [], profiles).notes
     assert "Scored with weights from a file, by evaluate.py: safmn x2 with safmn_x2.pth." in notes
     rows = rows_of(1, [made_record()], profiles)
@@ -189,7 +203,7 @@ def test_command_writes_a_file_and_refuses_what_it_cannot_use(tmp_path: Path, ca
     out = tmp_path / "t.tex"
     call = ["--table", "4", "--format", "latex", "--runs", str(tmp_path / "runs"), "--out", str(out)]
     assert main(call) == 0
-    assert out.read_text().count(r"\begin{tabular}") == 1
+    assert out.read_text().count(r"\caption{") == 2  # published, and what was measured
     assert main(["--table", "4", "--runs", str(tmp_path / "none")]) == 2
     assert "is not a folder" in capsys.readouterr().err
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
