@@ -56,11 +56,11 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
 
 
 def _shown(looks: Sequence[tuple[Record, Look]]) -> list[Look]:
-    """The first seed of each network, on the first window of the first photograph."""
-    first = looks[0][1]
+    """The first seed of each network, at the centre of the first photograph: a map at its edge would be cut off."""
+    centre = [one.window for _, one in looks if one.picture.name == PHOTOGRAPHS[0]][-1]
     shown: dict[str, Look] = {}
     for record, one in looks:
-        if (one.picture.name, one.window) == (first.picture.name, first.window):
+        if one.picture.name == PHOTOGRAPHS[0] and one.window == centre:
             shown.setdefault(record.variant, one)
     return list(shown.values())[:MOST_NETWORKS]
 
