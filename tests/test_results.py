@@ -160,3 +160,12 @@ def test_every_line_of_a_study_leads_to_a_record_and_no_variant_keeps_over_2_mb_
     for variant in folder.glob("*/x4"):
         assert sum(path.stat().st_size for path in variant.rglob("*.pt")) <= 2 * 10**6, variant
     assert (folder / "report.html").stat().st_size < 10 * 10**6
+
+
+@pytest.mark.skipif(not STUDIES, reason="results/ablation/ holds no study")
+def test_the_front_pages_table_is_that_of_a_study():
+    front = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(front) if line.startswith("| variant | params"))
+    rows = front[start : front.index("", start)]
+    assert len(rows) >= 10
+    assert any(set(rows) <= set((study / "README.md").read_text(encoding="utf-8").splitlines()) for study in STUDIES)
