@@ -8,10 +8,11 @@ greyscale image it is the file's plane as it is.
 An image equal to its reference has an infinite PSNR (`math.inf`), and so has the mean of a set that holds one.
 """
 
-import functools
 import math
 
 import torch
+
+from safmn_bench.models.constants import kept
 
 WINDOW = 11
 SIGMA = 1.5
@@ -96,7 +97,7 @@ def _filter_rows(planes: torch.Tensor) -> torch.Tensor:
     return (_band(planes.device) @ windows.mT).flatten(-3, -2)[..., :valid, :]
 
 
-@functools.lru_cache(maxsize=8)
+@kept(8)
 def _band(device: torch.device) -> torch.Tensor:
     """(_BLOCK, _BLOCK + 10): row i holds the Gaussian from column i on."""
     position = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2

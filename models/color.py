@@ -3,9 +3,9 @@
 RGB and YCbCr are both scaled to [0, 1] here: multiply by 255 for the usual 16-235 numbers.
 """
 
-import functools
-
 import torch
+
+from safmn_bench.models.constants import kept
 
 # Rows: Y, Cb, Cr from R, G, B in [0, 1]; MATLAB's rgb2ycbcr gives the same figures on the 0-255 scale.
 _FROM_RGB = (
@@ -16,8 +16,7 @@ _FROM_RGB = (
 _OFFSET = (16.0, 128.0, 128.0)
 
 
-@functools.lru_cache(maxsize=16)
-@torch.inference_mode(False)  # what is kept must serve training too, whoever asks first
+@kept(16)
 def _conversion(dtype: torch.dtype, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(matrix, inverse, offset), computed in float64 and then cast."""
     matrix = torch.tensor(_FROM_RGB, dtype=torch.float64) / 255.0

@@ -11,9 +11,9 @@ An axis of length n becomes one of length m by two small matrices, `indices` and
 in float64; the sum over taps runs on any device and is differentiable.
 """
 
-import functools
-
 import torch
+
+from safmn_bench.models.constants import kept
 
 
 def cubic(x: torch.Tensor) -> torch.Tensor:
@@ -24,8 +24,7 @@ def cubic(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x <= 1, near, torch.where(x <= 2, far, torch.zeros_like(x)))
 
 
-@functools.lru_cache(maxsize=256)
-@torch.inference_mode(False)  # what is kept must serve training too, whoever asks first
+@kept(256)
 def taps(in_length: int, out_length: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Indices (taps, out_length), int64, and weights of the same shape, float64, each column summing to 1.
 
