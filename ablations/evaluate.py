@@ -11,7 +11,7 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.evaluation import arguments, evaluate
+from safmn_bench.ablations.scoring.command import arguments, evaluate
 
 
 @command

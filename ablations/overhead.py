@@ -26,16 +26,16 @@ except ModuleNotFoundError:
     sys.exit(2)
 import torch
 
-from safmn_bench.ablations import planning
-from safmn_bench.ablations.jobs import Job
-from safmn_bench.ablations.local_engine import run_jobs
-from safmn_bench.ablations.processes import Group
-from safmn_bench.ablations.running import Plan, run
-from safmn_bench.ablations.slots import slots_of
-from safmn_bench.ablations.sweep import Options, run_all
-from safmn_bench.profiling import display
-from safmn_bench.profiling.files import write_csv
-from safmn_bench.profiling.machine import commit, hardware_name, result_file
+from safmn_bench.ablations.runs.running import Plan, run
+from safmn_bench.ablations.sweeps import command as planning
+from safmn_bench.ablations.sweeps.jobs import Job
+from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.sweep import Options, run_all
+from safmn_bench.ablations.sweeps.worker import slots_of
+from safmn_bench.ablations.training.distributed import Group
+from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.machine import commit, hardware_name, result_file
 
 CPU = torch.device("cpu")
 ALONE = Group(0, 1, CPU)
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         rows = [*engine_rows(Path(folder), args.runs, args.rounds), planning_row(Path(folder) / "done", args.planned)]
     cells = [[row["what"], str(row["runs"]), f"{row['seconds']:.2f}", f"{row['seconds_per_run']:.3f}"] for row in rows]
-    display.print_table("What a sweep adds", ["what", "runs", "seconds", "seconds per run"], cells)
+    console.print_table("What a sweep adds", ["what", "runs", "seconds", "seconds per run"], cells)
     if args.csv:
         path = result_file(args.csv, "overhead", CPU)
         write_csv(path, COLUMNS, rows)

@@ -10,7 +10,7 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.preparation import arguments, prepare
+from safmn_bench.ablations.data.command import arguments, prepare
 
 
 @command

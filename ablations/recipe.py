@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.models.variants import flattened, read_mapping
-from safmn_bench.profiling.files import package_folder
+from safmn_bench.models.variants import Candidate, flattened, read_mapping
+from safmn_bench.profiling.common.files import package_folder
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 SAMPLINGS = ("image", "area")
@@ -230,3 +231,11 @@ _NAMES: dict[type, str] = {int: "a whole number", float: "a finite number", bool
 def _require(holds: bool, key: str, value: Any, allowed: str) -> None:
     if not holds:
         raise UserError(f"Recipe key {key}={value!r} is out of range. Allowed: {allowed}.")
+
+
+def recipe_for(
+    candidate: Candidate, name: str | None, device: torch.device, overrides: Sequence[str]
+) -> tuple[Recipe, str]:
+    """The effective recipe of one candidate, and its name: without one, `quick` on a CPU and `paper` on a GPU."""
+    chosen = name or ("paper" if device.type == "cuda" else "quick")
+    return load_recipe(chosen, candidate.recipe, overrides), chosen

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.files import write_csv, write_json
+from safmn_bench.profiling.common.files import write_csv, write_json
 
 LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")
 VALIDATION_COLUMNS = ("iteration", "dataset", "psnr_y_db", "ssim_y")

@@ -13,8 +13,8 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.planning import arguments, make_plans, options_of
-from safmn_bench.ablations.sweep import run_all
+from safmn_bench.ablations.sweeps.command import arguments, make_plans, options_of
+from safmn_bench.ablations.sweeps.sweep import run_all
 
 
 @command

@@ -12,13 +12,13 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations import pace
-from safmn_bench.ablations.devices import choose_device
-from safmn_bench.ablations.planning import recipe_for
-from safmn_bench.ablations.preflight import prepare_training
-from safmn_bench.ablations.training_sets import open_training_sets
+from safmn_bench.ablations.data.preflight import prepare_training
+from safmn_bench.ablations.data.training_sets import open_training_sets
+from safmn_bench.ablations.recipe import recipe_for
+from safmn_bench.ablations.training import speed
 from safmn_bench.models.variants import find_candidate
-from safmn_bench.profiling.files import write_csv
+from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.files import write_csv
 
 
 @command
@@ -41,11 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     recipe, _ = recipe_for(candidate, args.recipe, device, args.overrides)
     sets = open_training_sets(args.train_data, args.scale)
     images = prepare_training(sets, [], scale=args.scale, patch=recipe.train.patch)
-    modes, floors = pace.measure(candidate, recipe, images, device, max(1, args.rounds))
-    found = pace.rows(modes, floors, candidate, recipe, args.scale, device)
-    pace.show(found, floors)
+    modes, floors = speed.measure(candidate, recipe, images, device, max(1, args.rounds))
+    found = speed.rows(modes, floors, candidate, recipe, args.scale, device)
+    speed.show(found, floors)
     if args.csv:
-        write_csv(args.csv, pace.COLUMNS, found)
+        write_csv(args.csv, speed.COLUMNS, found)
     return 0
 
 

@@ -12,8 +12,8 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.figure_making import FIGURES, arguments
-from safmn_bench.analysis.figure_style import save, style
+from safmn_bench.analysis.plots.command import FIGURES, arguments
+from safmn_bench.analysis.plots.style import save, style
 
 
 @command

@@ -11,7 +11,7 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.lam_options import arguments, carry_out, prepare, report
+from safmn_bench.analysis.attribution.command import arguments, carry_out, prepare, report
 
 
 @command

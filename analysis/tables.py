@@ -13,9 +13,8 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.formats import FORMATS
-from safmn_bench.analysis.tabulation import table_of
-from safmn_bench.profiling.files import write_text
+from safmn_bench.analysis.tabular.command import FORMATS, table_of
+from safmn_bench.profiling.common.files import write_text
 
 
 @command

@@ -23,22 +23,22 @@ from typing import Any
 
 from torch import nn
 
-from safmn_bench.models.bicubic import Bicubic
-from safmn_bench.models.carn import CARN
-from safmn_bench.models.ecbsr import ECBSR
-from safmn_bench.models.edsr import EDSR
 from safmn_bench.models.errors import UserError, match_name, normalised
-from safmn_bench.models.espcn import ESPCN
-from safmn_bench.models.fsrcnn import FSRCNN
-from safmn_bench.models.imdn import IMDN
-from safmn_bench.models.lapar import LAPAR
-from safmn_bench.models.lapsrn import LapSRN
-from safmn_bench.models.pan import PAN
+from safmn_bench.models.peers.bicubic import Bicubic
+from safmn_bench.models.peers.carn import CARN
+from safmn_bench.models.peers.ecbsr import ECBSR
+from safmn_bench.models.peers.edsr import EDSR
+from safmn_bench.models.peers.espcn import ESPCN
+from safmn_bench.models.peers.fsrcnn import FSRCNN
+from safmn_bench.models.peers.imdn import IMDN
+from safmn_bench.models.peers.lapar import LAPAR
+from safmn_bench.models.peers.lapsrn import LapSRN
+from safmn_bench.models.peers.pan import PAN
+from safmn_bench.models.peers.shufflemixer import ShuffleMixer
+from safmn_bench.models.peers.smsr import SMSR
+from safmn_bench.models.peers.srcnn import SRCNN
+from safmn_bench.models.peers.vdsr import VDSR
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
-from safmn_bench.models.shufflemixer import ShuffleMixer
-from safmn_bench.models.smsr import SMSR
-from safmn_bench.models.srcnn import SRCNN
-from safmn_bench.models.vdsr import VDSR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,3 +163,14 @@ def _section(content: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]
     if not isinstance(section, dict):
         raise UserError(f"{path}: `{key}:` is {section!r}, not a mapping of fields to values.")
     return section
+
+
+def change_of(name: str) -> str:
+    """What a variant changes; empty for one that the suite does not know."""
+    return VARIANTS[name].change if name in VARIANTS else ""
+
+
+def paper_order(name: str) -> tuple[int, str]:
+    """Sorting key: variants as in Tables 3 and 4, the baseline first; then all others by name."""
+    known = list(VARIANTS)
+    return (known.index(name) if name in known else len(known), name)

@@ -121,7 +121,7 @@ def _load(path: Path) -> Any:
         raise UserError(
             f"{path} is not loaded: it is no weight file, or it holds Python objects besides tensors (a whole pickled "
             "module), which could run code. Get the state dict from its author, saved as "
-            "torch.save({'params': network.state_dict()}, path), or convert it once as models/vdsr.py describes."
+            "torch.save({'params': network.state_dict()}, path), or convert it once as models/peers/vdsr.py describes."
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UserError(

@@ -15,11 +15,11 @@ except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
 from safmn_bench.models.variants import Candidate, find_candidate
-from safmn_bench.profiling.complexity_table import count_all, csv_row, paper_table_of, rows_of_table, show, write
-from safmn_bench.profiling.counting import Complexity, counted_form
-from safmn_bench.profiling.crosscheck import cross_check, suspicion
-from safmn_bench.profiling.image_cost import report_images
-from safmn_bench.profiling.sidecar import write_sidecar
+from safmn_bench.profiling.common.provenance import write_sidecar
+from safmn_bench.profiling.counting.cross_check import cross_check, suspicion
+from safmn_bench.profiling.counting.flops import Complexity, counted_form
+from safmn_bench.profiling.counting.image_cost import report_images
+from safmn_bench.profiling.counting.table import count_all, csv_row, paper_table_of, rows_of_table, show, write
 
 
 @command

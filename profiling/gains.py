@@ -13,13 +13,13 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling import gains_table
-from safmn_bench.profiling.devices import choose_device
-from safmn_bench.profiling.files import write_csv
-from safmn_bench.profiling.implementations import lr_size
-from safmn_bench.profiling.machine import result_file
-from safmn_bench.profiling.memory import keep_freed_memory
-from safmn_bench.profiling.steps import STEPS, measure_steps
+from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.machine import result_file
+from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.timing.forms import lr_size
+from safmn_bench.profiling.tracing import fast_steps as gains_table
+from safmn_bench.profiling.tracing.fast_steps import STEPS, measure_steps
 
 
 @command

@@ -16,12 +16,12 @@ except ModuleNotFoundError:
     sys.exit(2)
 import torch
 
-from safmn_bench.profiling import latency_table
-from safmn_bench.profiling.devices import choose_device
-from safmn_bench.profiling.files import write_csv
-from safmn_bench.profiling.implementations import ALLOCATORS, DTYPES, IMPLEMENTATIONS, Job, check, lr_size, network_name
-from safmn_bench.profiling.machine import result_file
-from safmn_bench.profiling.rounds import measure, referee
+from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.machine import result_file
+from safmn_bench.profiling.timing import table as latency_table
+from safmn_bench.profiling.timing.forms import ALLOCATORS, DTYPES, IMPLEMENTATIONS, Job, check, lr_size, network_name
+from safmn_bench.profiling.timing.interleaved import measure, referee
 
 
 @command

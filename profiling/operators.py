@@ -14,15 +14,16 @@ except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
 
-from safmn_bench.profiling import operators_table, roofline
-from safmn_bench.profiling.devices import choose_device
-from safmn_bench.profiling.files import write_csv
-from safmn_bench.profiling.implementations import DTYPES, build_in_form, lr_size, network_name
-from safmn_bench.profiling.machine import result_file
-from safmn_bench.profiling.memory import keep_freed_memory
-from safmn_bench.profiling.operator_names import blocks_of
-from safmn_bench.profiling.tracing import trace
-from safmn_bench.profiling.traffic import work
+from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.machine import result_file
+from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.timing.forms import DTYPES, build_in_form, lr_size, network_name
+from safmn_bench.profiling.tracing import roofline
+from safmn_bench.profiling.tracing import table as operators_table
+from safmn_bench.profiling.tracing.operation_names import blocks_of
+from safmn_bench.profiling.tracing.profiler import trace
+from safmn_bench.profiling.tracing.traffic import work
 
 FORMS = ("eager", "channels_last", "fast")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from safmn_bench.ablations.record import LOSS_COLUMNS, Record, RunFolder
-from safmn_bench.ablations.scoring import Protocol
-from safmn_bench.profiling.files import write_csv
+from safmn_bench.ablations.scoring.score import Protocol
+from safmn_bench.profiling.common.files import write_csv
 
 IMAGES = tuple(f"photo{index}" for index in range(6))
 

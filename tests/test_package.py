@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from safmn_bench.profiling.files import package_folder
+from safmn_bench.profiling.common.files import package_folder
 
 ROOT = Path(__file__).parents[1]
 CODE = ("models", "profiling", "ablations", "analysis")
@@ -68,7 +68,7 @@ def test_imports_run_one_way():
     """No folder imports one to its right: models <- profiling <- ablations <- analysis."""
     for position, folder in enumerate(CODE):
         later = CODE[position + 1 :]
-        for path in (ROOT / folder).glob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             assert not [name for name in later if f"safmn_bench.{name}" in text], path
 
@@ -79,7 +79,7 @@ def test_package_data_is_found_in_an_editable_installation(tmp_path: Path, monke
     package.__path__ = ["__editable__.hooked.finder.__path_hook__", str(tmp_path)]
     monkeypatch.setitem(sys.modules, "hooked", package)
     assert package_folder("hooked") == tmp_path
-    for path in (path for folder in CODE for path in (ROOT / folder).glob("*.py")):
+    for path in (path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
         assert 'resources.files("safmn_bench' not in path.read_text(encoding="utf-8"), path
 
 

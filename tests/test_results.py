@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from safmn_bench.analysis.study_making import write_findings, write_tables
-from safmn_bench.analysis.study_runs import read_study
+from safmn_bench.analysis.findings.command import write_findings, write_tables
+from safmn_bench.analysis.findings.runs import read_study
 from safmn_bench.analysis.tables import main as tables
 
 ROOT = Path(__file__).parents[1]

@@ -1,0 +1,154 @@
+"""Benchmarks: folders of images that networks are scored on, read as (LR, HR) pairs at one scale.
+
+A benchmark folder holds `HR/` (and, in the usual naming, `LR_bicubic/X4/babyx4.png`), or images directly; the `HR`
+folder itself may be given as well. It is named after the folder, or the folder above where it is called HR. HR is
+cropped to a multiple of the scale from the bottom and the right; LR that is not given is made by MATLAB-style bicubic.
+
+Pairs are kept in memory once read, up to `CACHE_BYTES` per benchmark: validation reads them again and again. They are
+not kept on disk, where reading an LR file would take as long as making it (what costs is decoding the HR file).
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from safmn_bench.ablations.data.layouts import ImageFiles, lr_folder, paired_files, require_sizes_match, subfolders
+from safmn_bench.ablations.metrics import WINDOW
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.resize import lr_from_hr
+from safmn_bench.profiling.common.images import image_size, list_images, pixel_digest, read_image
+from safmn_bench.profiling.common.sample_images import NAME, VALIDATION, embedded_paths
+
+CACHE_BYTES = 256 * 2**20
+_LAYOUTS = "Allowed: a folder with HR/ (and LR_bicubic/X4/...), a folder of images, or the HR folder itself."
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image of a benchmark at one scale."""
+
+    name: str
+    lr: torch.Tensor
+    """uint8 (3, h, w)."""
+    hr: torch.Tensor
+    """uint8 (3, scale h, scale w)."""
+    grey: bool
+    """Whether the HR file is greyscale."""
+    digest: str
+    """images.pixel_digest of the whole HR image."""
+
+
+@dataclass
+class Benchmark:
+    """A named list of images at one scale; `pairs()` reads them in order."""
+
+    name: str
+    scale: int
+    items: Sequence[ImageFiles]
+    lr_origin: str
+    """Where LR comes from, in words."""
+    _cache: dict[str, Pair] = field(default_factory=dict, repr=False)
+    _cached_bytes: int = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the images itself."""
+        return Benchmark, (self.name, self.scale, self.items, self.lr_origin)
+
+    def load(self, item: ImageFiles) -> Pair:
+        """Read one image, or take it from the cache. Raises UserError naming the file that is wrong."""
+        if item.name in self._cache:
+            return self._cache[item.name]
+        pair = read_pair(item, self.scale)
+        size = pair.lr.numel() + pair.hr.numel()
+        if self._cached_bytes + size <= CACHE_BYTES:
+            self._cache[item.name] = pair
+            self._cached_bytes += size
+        return pair
+
+    def pairs(self) -> Iterator[Pair]:
+        """All images in order, the next ones being decoded on other cores meanwhile."""
+        workers = max(1, min(8, os.cpu_count() or 1))
+        with ThreadPoolExecutor(workers) as pool:
+            ahead: deque[Future[Pair]] = deque()
+            for item in self.items:
+                ahead.append(pool.submit(self.load, item))
+                if len(ahead) > workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+
+def open_benchmark(folder: Path, scale: int) -> Benchmark:
+    """The benchmark in a folder. Raises UserError for an unknown layout, missing partners, or unusable sizes."""
+    hr_folder = _hr_folder(folder)
+    name = hr_folder.resolve().parent.name if hr_folder.name.upper() == "HR" else hr_folder.resolve().name
+    given = lr_folder(hr_folder, scale)
+    origin = f"LR read from {given.parent.name}/{given.name}" if given else "LR made from HR by MATLAB-style bicubic"
+    return _checked(Benchmark(name, scale, paired_files(hr_folder, scale), origin))
+
+
+def open_benchmarks(folders: Sequence[Path], scale: int) -> list[Benchmark]:
+    """Several at once. Raises UserError as `open_benchmark`, and where two have one name."""
+    benchmarks = [open_benchmark(folder, scale) for folder in folders]
+    seen: dict[str, Path] = {}
+    for benchmark, folder in zip(benchmarks, folders, strict=True):
+        if benchmark.name in seen:
+            raise UserError(
+                f"{seen[benchmark.name]} and {folder} are both benchmarks named {benchmark.name!r}: their scores could "
+                "not be told apart. Give each folder once, and rename one where they differ."
+            )
+        seen[benchmark.name] = folder
+    return benchmarks
+
+
+def embedded_validation(scale: int) -> Benchmark:
+    """The validation photographs that every installation has (embedded.py)."""
+    items = [ImageFiles(path.stem, path) for path in embedded_paths(VALIDATION)]
+    return Benchmark(NAME, scale, items, "LR made from HR by MATLAB-style bicubic")
+
+
+def read_pair(item: ImageFiles, scale: int) -> Pair:
+    """Decode HR, crop it to a multiple of the scale, and decode or make LR."""
+    image = read_image(item.hr)
+    lr_height, lr_width = (side // scale for side in image.rgb.shape[1:])
+    hr = image.rgb[:, : lr_height * scale, : lr_width * scale].contiguous()
+    lr = read_image(item.lr).rgb if item.lr else lr_from_hr(hr, scale)
+    return Pair(item.name, lr, hr, image.grey, pixel_digest(image.rgb))
+
+
+def smallest_side(scale: int) -> int:
+    """HR pixels that scoring needs along each side: the SSIM window within the cropped border, whole LR pixels."""
+    return -(-(WINDOW + 2 * scale) // scale) * scale
+
+
+def _hr_folder(folder: Path) -> Path:
+    """The folder that holds the HR images. Raises UserError where there is none."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise UserError(f"Benchmark folder {folder} {what}. {_LAYOUTS}")
+    for child in subfolders(folder):
+        if child.name.upper() == "HR":
+            return child
+    if not list_images(folder):
+        raise UserError(f"Benchmark folder {folder} holds neither images nor HR/. {_LAYOUTS}")
+    return folder
+
+
+def _checked(benchmark: Benchmark) -> Benchmark:
+    """The same, its sizes checked from the files' headers."""
+    least = smallest_side(benchmark.scale)
+    for item in benchmark.items:
+        require_sizes_match(item, benchmark.scale)
+        height, width = image_size(item.hr)
+        if min(height, width) < least:
+            raise UserError(
+                f"{item.hr} is {width}x{height} pixels; scoring at scale {benchmark.scale} needs at least {least} on "
+                "each side. Take it out of the benchmark."
+            )
+    return benchmark

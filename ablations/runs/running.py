@@ -1,0 +1,236 @@
+"""One run, whole: prepare, train, score, and write the record."""
+
+import contextlib
+import datetime
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from safmn_bench.ablations.data.benchmarks import Benchmark
+from safmn_bench.ablations.data.pack import PackedSet
+from safmn_bench.ablations.data.prefetch import Placement, open_batches
+from safmn_bench.ablations.recipe import Recipe
+from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record
+from safmn_bench.ablations.runs.locks import held
+from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
+from safmn_bench.ablations.training import checkpoint
+from safmn_bench.ablations.training.distributed import Group
+from safmn_bench.ablations.training.learner import Learner
+from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
+from safmn_bench.ablations.training.tensorboard import Board
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import Candidate, flattened, read_mapping
+from safmn_bench.profiling.common.files import cache_folder, write_json, write_text
+from safmn_bench.profiling.common.images import pixel_digest
+from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions
+from safmn_bench.profiling.counting.flops import complexity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that decides a run's result, and where it goes."""
+
+    candidate: Candidate
+    scale: int
+    seed: int
+    recipe: Recipe
+    recipe_name: str
+    training_set: PackedSet
+    benchmarks: Sequence[Benchmark]
+    device: torch.device
+    placement: Placement
+    folder: RunFolder
+
+    def config(self) -> dict[str, Any]:
+        """The effective configuration: two runs with the same one are the same run."""
+        candidate = self.candidate
+        return {
+            "variant": candidate.name,
+            "model": candidate.model,
+            "network": asdict(candidate.config) if candidate.config else {},
+            "scale": self.scale,
+            "seed": self.seed,
+            "recipe": self.recipe.to_dict(),
+            "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]},
+        }
+
+    def config_hash(self) -> str:
+        """A short name of the effective configuration."""
+        return hashlib.sha256(json.dumps(self.config(), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def title(self) -> str:
+        """The run's name for people."""
+        return f"{self.candidate.name} x{self.scale} seed {self.seed}"
+
+
+def run(
+    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> Record | None:
+    """Train, score and record one plan; a finished one is read back, a begun or failed one continues.
+
+    Process 0 returns the record, the others None. Raises UserError when the folder holds another configuration,
+    locks.Busy when another process has the run, and training.Stopped when asked to stop.
+    """
+    with contextlib.ExitStack() as stack:
+        if group.main:
+            claim(plan)
+            if (finished := finished_record(plan)) is not None and group.world == 1:
+                return finished
+            lock = stack.enter_context(held(plan.folder.lock))
+            group.wait()
+            return run_held(plan, group, progress, lambda: stop() or lock.lost)
+        group.wait()  # process 0 has claimed the folder
+        return run_held(plan, group, progress, stop)
+
+
+def finished_record(plan: Plan) -> Record | None:
+    """The record of a finished or collapsed run; a failed one is to be tried again."""
+    record = read_record(plan.folder)
+    return record if record is not None and record.status != "failed" else None
+
+
+def run_held(
+    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> Record | None:
+    """`run`, with the lock held."""
+    finished = finished_record(plan)  # looked at again: it may have been written while the lock was another's
+    group.wait()  # every process has looked before process 0 can have written
+    if finished is not None:
+        return finished
+    protocol = Protocol(scale=plan.scale)
+    if group.main:
+        forget_failure(plan.folder)
+        print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
+    trained = train(plan, group, protocol, progress, stop)
+    if not group.main:
+        return None
+    scores: dict[str, Any] = {}
+    if trained.weights is not None:
+        checkpoint.save(plan.folder.weights, {"params": trained.weights})
+        scores = scores_of(plan, trained.weights, protocol)
+    record = record_of(plan, trained, scores, protocol)
+    record.write(plan.folder)
+    return record
+
+
+def claim(plan: Plan) -> None:
+    """Write config.yaml, or check that the one that is there is the same. Raises UserError with the difference."""
+    text = yaml.safe_dump(plan.config(), sort_keys=False)
+    path = plan.folder.config
+    if not path.exists():
+        write_text(path, text)
+        return
+    before, asked = flattened(read_mapping(path)), flattened(plan.config())
+    different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
+    if different:
+        changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
+        raise UserError(
+            f"{plan.folder.path} holds a run of another configuration ({changes}). Choose another --out, or delete "
+            "that folder."
+        )
+
+
+def train(
+    plan: Plan,
+    group: Group,
+    protocol: Protocol,
+    progress: Callable[[int, float, Scores | None], None],
+    stop: Callable[[], bool],
+) -> Trained:
+    """Train from the plan's seed, or from its checkpoint."""
+    images, device = plan.training_set, group.device
+    torch.manual_seed(plan.seed)
+    learner = Learner(plan.candidate.build(plan.scale), plan.recipe, group)
+    batches = open_batches(
+        images, plan.recipe.train, plan.placement, seed=plan.seed, device=device, rank=group.rank, world=group.world
+    )
+
+    board = Board(plan.folder.path, plan.recipe)
+
+    def validate(network: nn.Module) -> Scores:
+        """Scores on the first benchmark: the others are scored once, at the end."""
+        first = plan.benchmarks[0]
+        mean = score(network, first, protocol, device, watch=board.watch)
+        return {first.name: {"psnr_y_db": mean.psnr_y_db, "ssim_y": mean.ssim_y}}
+
+    def report(done: int, loss: float, scores: Scores | None) -> None:
+        if group.main:
+            progress(done, loss, scores)
+            board(done, loss, scores)
+
+    hooks = Hooks(validate=validate, progress=report, stop=stop)
+    try:
+        return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
+    finally:
+        board.close()
+
+
+def scores_of(plan: Plan, weights: dict[str, torch.Tensor], protocol: Protocol) -> dict[str, Any]:
+    """Final scores on every benchmark, of the saved weights in a network built anew."""
+    network = plan.candidate.build(plan.scale)
+    network.load_state_dict(weights)
+    network = network.to(plan.device).eval()
+    return {b.name: score(network, b, protocol, plan.device).to_dict() for b in plan.benchmarks}
+
+
+def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Protocol) -> Record:
+    """The record of a trained plan."""
+    cost = complexity(plan.candidate, plan.scale)
+    samples = trained.iterations * plan.recipe.train.batch
+    return Record(
+        **described(plan, protocol),
+        status="collapsed" if trained.collapse else "finished",
+        iterations=trained.iterations,
+        scores=scores,
+        bicubic={b.name: bicubic_scores(b, protocol) for b in plan.benchmarks},
+        params=cost.params,
+        flops=cost.flops,
+        acts=cost.acts,
+        uncounted_ops=cost.uncounted_ops,
+        train_seconds=round(trained.seconds, 3),
+        images_per_second=round(samples / trained.seconds, 3),
+        collapse=trained.collapse,
+        sittings=trained.sittings,
+    )
+
+
+def described(plan: Plan, protocol: Protocol) -> dict[str, Any]:
+    """What a record says before anything is measured."""
+    return {
+        "variant": plan.candidate.name,
+        "model": plan.candidate.model,
+        "scale": plan.scale,
+        "seed": plan.seed,
+        "recipe": {"name": plan.recipe_name, **plan.recipe.to_dict()},
+        "config": plan.config()["network"],
+        "protocol": protocol.text,
+        "data": {**plan.config()["data"], "placement": plan.placement.reason},
+        "machine": machine(plan.device),
+        "versions": versions(),
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "config_hash": plan.config_hash(),
+    }
+
+
+def bicubic_scores(benchmark: Benchmark, protocol: Protocol) -> dict[str, Any]:
+    """Plain bicubic on a benchmark, remembered by its images' content: every run of a sweep needs it again."""
+    images = [f"{pair.name} {pair.digest} {pixel_digest(pair.lr)}" for pair in benchmark.pairs()]
+    content = [protocol.text, *images]
+    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
+    memory = cache_folder() / "bicubic" / f"{digest}.json"
+    try:
+        return json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        scores = score_bicubic(benchmark, protocol).to_dict()
+        with contextlib.suppress(UserError):  # not remembered: computed again next time
+            write_json(memory, scores)
+        return scores

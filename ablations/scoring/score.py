@@ -1,0 +1,190 @@
+"""Scores of networks and of plain bicubic on benchmarks, all by one protocol whose text is printed with them.
+
+What enters a network is the uint8 LR image / 255; what leaves it is rounded half up to uint8 and clamped, as a saved
+file would be, and compared with the uint8 HR image. Bicubic is MATLAB's `imresize` of the uint8 LR image.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from safmn_bench.ablations.data.benchmarks import Benchmark, Pair
+from safmn_bench.ablations.metrics import full_plane, luma_plane, psnr_db, ssim
+from safmn_bench.ablations.scoring.tiling import Tiling, enlarge_in_tiles, tiling_for
+from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.models.peers.bicubic import Bicubic
+from safmn_bench.models.resize import to_uint8
+from safmn_bench.profiling.common.devices import full_precision
+
+
+class NotFinite(UserError):
+    """A network's output holds NaN or infinity: its weights are broken."""
+
+
+GREY_CONVENTIONS = {
+    "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
+    "plane": "greyscale files scored on their plane, 0-255 (as published bicubic rows)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Everything that decides a score but network and images."""
+
+    scale: int
+    grey: str = "luma"
+    """A key of GREY_CONVENTIONS."""
+
+    def __post_init__(self) -> None:
+        match_name("greyscale convention", self.grey, GREY_CONVENTIONS, "Choose one with --grey.")
+
+    @property
+    def border_px(self) -> int:
+        """HR pixels cropped from each side before scoring."""
+        return self.scale
+
+    @property
+    def text(self) -> str:
+        """The protocol in one paragraph, for under a table."""
+        return (
+            f"Protocol x{self.scale}: PSNR (dB) and SSIM of luma (BT.601, 16-235, not rounded) of uint8 images, "
+            f"{self.border_px} pixels cropped from each side, float64, mean over images; SSIM with an 11x11 Gaussian "
+            f"of sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, LR by MATLAB-style bicubic; "
+            f"{GREY_CONVENTIONS[self.grey]}."
+        )
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image; an image equal to its reference has an infinite PSNR."""
+
+    name: str
+    psnr_y_db: float
+    ssim_y: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One network on one benchmark."""
+
+    dataset: str
+    images: tuple[ImageScore, ...]
+    notes: tuple[str, ...] = ()
+    """What is special about these images, for under a table."""
+
+    @property
+    def psnr_y_db(self) -> float:
+        """Mean over images, in dB."""
+        return math.fsum(image.psnr_y_db for image in self.images) / len(self.images)
+
+    @property
+    def ssim_y(self) -> float:
+        """Mean over images."""
+        return math.fsum(image.ssim_y for image in self.images) / len(self.images)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For record.json: means, and each image; an infinite PSNR is null, since JSON has no infinity."""
+        images = {i.name: {"psnr_y_db": _finite(i.psnr_y_db), "ssim_y": i.ssim_y} for i in self.images}
+        return {"psnr_y_db": _finite(self.psnr_y_db), "ssim_y": self.ssim_y, "images": images}
+
+
+Watch = Callable[[str, torch.Tensor], None]
+"""Called with each image's name and its SR, uint8 (3, H, W)."""
+
+
+def score(
+    network: nn.Module,
+    benchmark: Benchmark,
+    protocol: Protocol,
+    device: torch.device,
+    *,
+    tile: int | None = None,
+    watch: Watch | None = None,
+) -> Scores:
+    """Score a network, which is on `device`, in evaluation mode and in full float32 precision.
+
+    `tile`: LR pixels per tile; None tiles only what does not fit in memory. Raises UserError where the network's
+    output is not finite.
+    """
+    tiled: dict[str, Tiling] = {}
+
+    def enlarge(pair: Pair) -> torch.Tensor:
+        _, height, width = pair.lr.shape
+        tiling = None if _is_8_bit(network) else tiling_for(network, height, width, device, tile)
+        if tiling is not None:
+            tiled[pair.name] = tiling
+        return super_resolved(network, pair, device, tiling)
+
+    with evaluating(network):
+        images = _scored(benchmark, protocol, enlarge, watch)
+    notes = tuple(f"{benchmark.name}/{name} was scored {tiling.text}." for name, tiling in tiled.items())
+    return Scores(benchmark.name, images, notes)
+
+
+def score_bicubic(benchmark: Benchmark, protocol: Protocol) -> Scores:
+    """Score plain bicubic enlargement."""
+    return score(Bicubic(scale=protocol.scale), benchmark, protocol, torch.device("cpu"))
+
+
+def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling: Tiling | None = None) -> torch.Tensor:
+    """The network's SR of a pair's LR, uint8 (3, H, W), on `device`. Raises UserError where it is not finite.
+
+    A method that is defined on 8-bit images (`enlarge_uint8`) is asked for just that.
+    """
+    if _is_8_bit(network):
+        return network.enlarge_uint8(pair.lr).to(device)  # type: ignore[operator]
+    lr = pair.lr.to(device).unsqueeze(0).float() / 255.0
+    scale = pair.hr.shape[-1] // pair.lr.shape[-1]
+    sr = enlarge_in_tiles(network, lr, scale, tiling) if tiling else network(lr)
+    if not torch.isfinite(sr).all():
+        raise NotFinite(
+            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapse. "
+            "Score other weights."
+        )
+    return to_uint8(sr[0].float() * 255.0)
+
+
+def _is_8_bit(network: nn.Module) -> bool:
+    return hasattr(network, "enlarge_uint8")
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, no gradients, float32 products without TF32; the network's mode is put back afterwards."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode(), full_precision():
+            yield
+    finally:
+        network.train(training)
+
+
+def _scored(
+    benchmark: Benchmark, protocol: Protocol, enlarge: Callable[[Pair], torch.Tensor], watch: Watch | None
+) -> tuple[ImageScore, ...]:
+    if benchmark.scale != protocol.scale:
+        raise ValueError(f"benchmark {benchmark.name} is at x{benchmark.scale}, the protocol at x{protocol.scale}")
+    scored = []
+    for pair in benchmark.pairs():
+        sr = enlarge(pair)
+        scored.append(image_score(pair, sr, protocol))
+        if watch is not None:
+            watch(pair.name, sr)
+    return tuple(scored)
+
+
+def image_score(pair: Pair, sr: torch.Tensor, protocol: Protocol) -> ImageScore:
+    """Score one SR image, uint8 (3, H, W), on the device that it is on."""
+    plane = full_plane if pair.grey and protocol.grey == "plane" else luma_plane
+    a, b = plane(sr), plane(pair.hr.to(sr.device))
+    return ImageScore(pair.name, psnr_db(a, b, protocol.border_px), ssim(a, b, protocol.border_px))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,63 @@
+"""A run of a sweep as its launcher sees it: how far it is, and how it ended."""
+
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from safmn_bench.ablations.record import read_record
+from safmn_bench.ablations.runs.locks import is_held
+from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.sweeps.worker import Slot
+
+
+@dataclass
+class Job:
+    """A run, and how far it is."""
+
+    plan: Plan
+    state: str = "waiting"
+    """waiting, queued (in Slurm), running, elsewhere (another launcher has it), finished, collapsed, failed, stopped"""
+    skipped: bool = False
+    """Whether its record was there before."""
+    cause: str = ""
+    done: int = 0
+    loss: float | None = None
+    psnr_y_db: float | None = None
+    started: float = 0.0
+    first_done: int | None = None
+    """Iterations at the first message of this sitting, for the pace."""
+    slot: Slot | None = None
+    process: BaseProcess | None = None
+    connection: Connection | None = None
+    slurm_id: str = ""
+    """Of the Slurm job, such as 17_3."""
+    ended: float | None = None
+    """When Slurm was first seen to have no living job for it."""
+
+    def note(self, done: int, loss: float, psnr_y_db: float | None) -> None:
+        """Take note of progress."""
+        if self.first_done is None:
+            self.first_done, self.started = done, time.monotonic()
+        self.done, self.loss = done, loss
+        self.psnr_y_db = self.psnr_y_db if psnr_y_db is None else psnr_y_db
+
+    def eta_s(self) -> float | None:
+        """Seconds to the end of training at the pace since its first message, if that is known."""
+        if self.first_done is None or self.done <= self.first_done:
+            return None
+        pace = (time.monotonic() - self.started) / (self.done - self.first_done)
+        return pace * (self.plan.recipe.train.iterations - self.done)
+
+    def settle(self) -> bool:
+        """Take the outcome from the record, if there is one and nobody is running it again."""
+        if is_held(self.plan.folder.lock) or (record := read_record(self.plan.folder)) is None:
+            return False
+        self.state, self.cause, self.done = record.status, record.error, record.iterations or self.done
+        return True
+
+
+def psnr_of(scores: Any) -> float | None:
+    """The last benchmark's PSNR-Y in dB of a progress message, if it has scores."""
+    return [values["psnr_y_db"] for values in scores.values()][-1] if scores else None

@@ -1,0 +1,79 @@
+"""What a run prints at its end: measured rows, plain bicubic on the same images, and the published row, apart."""
+
+from collections.abc import Sequence
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.paper import read_table
+
+
+def print_summary(records: Sequence[Record]) -> None:
+    """One table: a row per record, a row for bicubic, a row per published figure."""
+    benchmarks = list(records[0].scores or records[0].bicubic)
+    header = ["row", "params [K]", "FLOPs (MACs) [G]", "acts [M]"]
+    for name in benchmarks:
+        header += [f"{name} PSNR [dB]", f"{name} SSIM"]
+    rows = [record_row(record, benchmarks) for record in records]
+    rows.append(["bicubic, same images", "-", "-", "-", *score_cells(records[0].bicubic, benchmarks)])
+    notes = [recipe_line(records[0]), f"Data: {records[0].data['placement']}.", records[0].protocol]
+    notes += [collapse_line(record) for record in records if record.collapse]
+    title = f"Measured, x{records[0].scale}"
+    console.print_table(title, header, rows, notes)
+    print_published(records)
+
+
+def record_row(record: Record, benchmarks: Sequence[str]) -> list[str]:
+    """Cells of one record; a collapsed run carries an asterisk, as in the paper's Table 3."""
+    star = " *" if record.status == "collapsed" else ""
+    cells = [f"{record.variant} seed {record.seed}{star}", console.thousands(record.params)]
+    cells += [console.giga(record.flops), console.mega(record.acts)]
+    return cells + score_cells(record.scores, benchmarks)
+
+
+def score_cells(scores: dict | object, benchmarks: Sequence[str]) -> list[str]:
+    """PSNR and SSIM of each benchmark, or dashes."""
+    cells = []
+    for name in benchmarks:
+        found = scores.get(name) if isinstance(scores, dict) else None
+        cells += [f"{found['psnr_y_db']:.2f}", f"{found['ssim_y']:.4f}"] if found else ["-", "-"]
+    return cells
+
+
+def recipe_line(record: Record) -> str:
+    """Recipe, iterations, speed and hardware in one line."""
+    machine = record.machine.get("gpu") or f"{record.machine['name']}, {record.machine['threads']} threads"
+    return (
+        f"recipe {record.recipe['name']}, {record.iterations} iterations in {record.train_seconds:.0f} s "
+        f"({record.images_per_second:.1f} images/s) on {machine}."
+    )
+
+
+def print_published(records: Sequence[Record]) -> None:
+    """The paper's rows of these variants, in a table of their own: other data and another budget."""
+    variants = dict.fromkeys(record.variant for record in records)
+    found = [row for row in (*read_table("table3.csv"), *read_table("table4.csv")) if row["variant"] in variants]
+    if not found:
+        return
+    header = ["row", "params [K]", "FLOPs (MACs) [G]", "acts [M]"]
+    header += ["DIV2K-val PSNR [dB]", "SSIM", "Manga109 PSNR [dB]", "SSIM"]
+    scores = ("DIV2K_val_psnr", "DIV2K_val_ssim", "Manga109_psnr", "Manga109_ssim")
+    rows = [
+        [
+            f"paper: {row['variant']}{' *' if row.get('collapsed') == 'yes' else ''}",
+            *(row[column] for column in ("params_k", "flops_g", "acts_m", *scores)),
+        ]
+        for row in {row["variant"]: row for row in found}.values()
+    ]
+    title = (
+        "Published: trained for 500,000 iterations on DIV2K + Flickr2K, scored on other images; do not compare scores"
+    )
+    console.print_table(title, header, rows)
+
+
+def collapse_line(record: Record) -> str:
+    """When and why training collapsed, and what the scores are of."""
+    collapse = record.collapse or {}
+    kept = collapse.get("weights_from_iteration")
+    scores = f"scores are of the weights at iteration {kept}" if kept else "nothing had been validated before"
+    name = f"{record.variant} seed {record.seed}"
+    return f"* {name} collapsed at iteration {collapse['iteration']} ({collapse['reason']}); {scores}."

@@ -1,0 +1,214 @@
+"""A sweep: the plan is shown, what is finished is skipped, the rest runs, and a table and sweep.csv come out."""
+
+import csv
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from safmn_bench.ablations import cli
+from safmn_bench.ablations.record import Record, read_record
+from safmn_bench.ablations.runs.failures import cause_of, record_failure
+from safmn_bench.ablations.runs.running import Plan, claim
+from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals
+from safmn_bench.ablations.sweeps import slurm_engine
+from safmn_bench.ablations.sweeps.estimate import seconds_of
+from safmn_bench.ablations.sweeps.jobs import Job
+from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
+from safmn_bench.ablations.sweeps.slurm_options import Resources
+from safmn_bench.ablations.sweeps.summary import print_summary
+from safmn_bench.ablations.sweeps.worker import slots_of
+from safmn_bench.ablations.training.distributed import Group, join, leave
+from safmn_bench.ablations.training.loop import Stopped
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.memory import keep_freed_memory
+
+COLUMNS = ("variant", "model", "scale", "seed", "status", "cause", "iterations", "train_seconds", "config_hash", "log")
+_KEY = COLUMNS[:4]
+_ENDED = ("finished", "collapsed")
+_SHOWN = 40  # runs up to which the plan names each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a sweep is run; none of it changes a result."""
+
+    out: Path
+    table: int | None = None
+    """The table of the paper that the sweep is, which is written at its end."""
+    slots_per_device: int = 1
+    dry_run: bool = False
+    skip_failed: bool = False
+    slurm: Resources | None = None
+    """What each run asks of Slurm; None to run here."""
+
+
+def run_all(plans: Sequence[Plan], options: Options) -> int:
+    """Run every plan; returns 0, 1 if some failed (each named with its cause), or 130/143 if told to stop.
+
+    Several runs have a process each, or a Slurm job; one alone here, or the processes of torchrun, run in this one. A
+    failure of one run does not stop the others. Raises UserError where the only run cannot start.
+    """
+    jobs = [job_of(plan, options) for plan in plans]
+    group = join(plans[0].device)
+    try:
+        if group.main and (len(jobs) > 1 or options.dry_run):
+            show_plan(jobs, options)
+        if options.dry_run:
+            return 0
+        with stop_on_signals() as stop:
+            if options.slurm:
+                with shown(jobs) as view:
+                    slurm_engine.run_jobs(jobs, options.slurm, stop, view)
+            elif len(plans) == 1 or group.world > 1:
+                run_here(jobs, group, stop)
+            else:
+                with shown(jobs) as view:
+                    run_jobs(jobs, slots_of(plans[0].device, options.slots_per_device), stop, view)
+        return finish(jobs, options, stop) if group.main else 0
+    finally:
+        leave()
+
+
+def job_of(plan: Plan, options: Options) -> Job:
+    """What is known of a run before it starts: finished, failed for good, or to be done."""
+    job = Job(plan)
+    try:
+        record = read_record(plan.folder)
+        if record is not None and record.config_hash != plan.config_hash():
+            claim(plan)  # says what differs
+    except UserError as error:
+        job.state, job.cause = "failed", str(error)
+        return job
+    if record is not None and (record.status in _ENDED or options.skip_failed):
+        job.state, job.cause, job.skipped = record.status, record.error, True
+    return job
+
+
+def show_plan(jobs: Sequence[Job], options: Options) -> None:
+    """Print what there is to do, and how long it will take."""
+    todo = [job for job in jobs if job.state == "waiting"]
+    if len(jobs) <= _SHOWN:
+        rows = [[job.plan.title, state_of(job), job.plan.config_hash()] for job in jobs]
+        console.print_table("Plan", ["run", "state", "configuration"], rows, text_columns=3)
+    begun = sum(state_of(job) == "begun" for job in todo)
+    line = f"{len(jobs)} runs: {len(jobs) - len(todo)} done, {len(todo)} to do"
+    line += f" ({begun} go on from a checkpoint)" if begun else ""
+    seconds = seconds_of([job.plan for job in todo], options.slots_per_device)
+    if seconds is not None:
+        line += f", about {duration(seconds)} of training from the first iteration on, by steps measured now"
+    print(f"{line}.", flush=True)
+
+
+def state_of(job: Job) -> str:
+    """A run's state in the plan."""
+    if job.state != "waiting":
+        return f"{job.state}, skipped" if job.skipped else job.state
+    return "begun" if job.plan.folder.checkpoint.exists() else "new"
+
+
+def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
+    """Run the jobs in this process, one of `group`, one after the other; jobs hold the outcome."""
+    if group.device.type == "cpu":
+        keep_freed_memory()
+    for job in jobs:
+        try:
+            record = run_with_bar(job.plan, group, stop)
+            job.state, job.cause = (record.status, "") if record is not None else ("finished", "")
+        except Stopped as stopped:
+            job.state, job.cause = "stopped", str(stopped)
+            return
+        except UserError as error:
+            if len(jobs) == 1:
+                raise
+            job.state, job.cause = "failed", str(error)
+        except Exception as error:
+            traceback.print_exc()
+            job.state, job.cause = "failed", cause_of(error)
+            if group.main:
+                record_failure(job.plan, job.cause, traceback.format_exc().splitlines())
+
+
+def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
+    """Write sweep.csv, print the tables and every failure; returns the exit status."""
+    records = [record for job in jobs if (record := ended_record(job)) is not None]
+    write_sweep(options.out / "sweep.csv", jobs, records)
+    for scale in sorted({record.scale for record in records}):
+        print_summary([record for record in records if record.scale == scale])
+    if records:
+        print(f"Records and sweep.csv: {options.out}")
+    if records and options.table:
+        write_tables(options.table, options.out)
+    if stop():
+        causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in jobs if job.state == "stopped")
+        print(f"{causes or 'Stopped'}; the same command goes on from there.", file=sys.stderr)
+        return stop.exit_status
+    failures = [job for job in jobs if job.state not in _ENDED]
+    for job in failures:
+        log = f" (log: {job.plan.folder.log})" if job.plan.folder.log.exists() else ""
+        print(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def write_tables(table: int, runs: Path) -> None:
+    """Write the paper's table from the records: the command `tables`, which this package does not import."""
+    for form, ending in (("csv", "csv"), ("latex", "tex"), ("markdown", "md")):
+        path = runs / f"table{table}.{ending}"
+        call = ["tables", "--table", str(table), "--runs", str(runs), "--format", form, "--out", str(path)]
+        if cli.main(call) == 0:
+            print(f"Table {table}: {path}")
+
+
+def ended_record(job: Job) -> Record | None:
+    """The record of a job that finished or collapsed, without the scores of each image: a sweep holds many records."""
+    record = read_record(job.plan.folder) if job.state in _ENDED else None
+    if record is None:
+        return None
+    return replace(record, scores=means_of(record.scores), bicubic=means_of(record.bicubic))
+
+
+def means_of(scores: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The mean scores on each benchmark."""
+    return {name: {key: values[key] for key in ("psnr_y_db", "ssim_y")} for name, values in scores.items()}
+
+
+def write_sweep(path: Path, jobs: Sequence[Job], records: Sequence[Record]) -> None:
+    """One line per run: those of this sweep, and those of others that the file already had."""
+    by_folder = {(r.variant, r.model, r.scale, r.seed): r for r in records}
+    rows = {}
+    for job in jobs:
+        key = (job.plan.candidate.name, job.plan.candidate.model, job.plan.scale, job.plan.seed)
+        rows[tuple(map(str, key))] = row_of(job, by_folder.get(key))
+    kept = [row for row in read_sweep(path) if tuple(row[column] for column in _KEY) not in rows]
+    everything = [*kept, *rows.values()]
+    scores = dict.fromkeys(column for row in everything for column in row if column not in COLUMNS)
+    columns = (*COLUMNS, *scores)
+    write_csv(path, columns, [{column: row.get(column) for column in columns} for row in everything])
+
+
+def row_of(job: Job, record: Record | None) -> dict[str, Any]:
+    """A run's line, with its mean score on each benchmark if it has any."""
+    plan = job.plan
+    row: dict[str, Any] = dict(
+        zip(_KEY, (plan.candidate.name, plan.candidate.model, plan.scale, plan.seed), strict=True)
+    )
+    row |= {"status": job.state, "cause": job.cause, "config_hash": plan.config_hash()}
+    row |= {"iterations": record.iterations if record else job.done}
+    row |= {"train_seconds": record.train_seconds if record else None}
+    row |= {"log": str(plan.folder.log) if plan.folder.log.exists() else None}
+    for name, scores in (record.scores if record else {}).items():
+        row |= {f"{name}_psnr_y_db": scores["psnr_y_db"], f"{name}_ssim_y": scores["ssim_y"]}
+    return row
+
+
+def read_sweep(path: Path) -> list[dict[str, str]]:
+    """The rows of a sweep.csv, or none."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))

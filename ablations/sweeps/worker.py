@@ -1,0 +1,120 @@
+"""One run in a process of its own: what it is given, and what it tells the process that started it.
+
+Messages are tuples: ("progress", iterations done, loss, scores or None); then one of ("done", status), ("busy", owner),
+("stopped", where), ("failed", cause). A process that ends without the last was killed.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from safmn_bench.ablations.runs.failures import cause_of, last_lines, record_failure
+from safmn_bench.ablations.runs.locks import Busy
+from safmn_bench.ablations.runs.running import Plan, run
+from safmn_bench.ablations.runs.signals import stop_on_signals
+from safmn_bench.ablations.training.distributed import Group
+from safmn_bench.ablations.training.loop import Scores, Stopped
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.memory import keep_freed_memory
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a run computes: one GPU (as CUDA_VISIBLE_DEVICES names it), or CPU threads."""
+
+    gpu: str | None
+    threads: int
+
+
+class Report:
+    """Sends progress; once nobody listens any more, the run is to stop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.alone = connection, False
+
+    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
+        """Send what came in."""
+        self.send("progress", done, loss, scores)
+
+    def send(self, *message: object) -> None:
+        """Send a message, if anybody is there."""
+        try:
+            self.connection.send(message)
+        except OSError:
+            self.alone = True
+
+
+def work(plan: Plan, slot: Slot, connection: Connection) -> None:
+    """Run one plan in this process, which was started for it."""
+    print_to(plan.folder.log)
+    torch.set_num_threads(slot.threads)
+    if slot.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu  # before this process has used CUDA
+        plan = replace(plan, device=torch.device("cuda", 0))
+    report = Report(connection)
+    with stop_on_signals() as stop:
+        last = outcome(plan, report, lambda: stop() or report.alone)
+    report.send(*last)
+
+
+def outcome(
+    plan: Plan, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
+) -> tuple[str, ...]:
+    """Run it; the last message. A failure is recorded in its folder, its traceback goes to the log."""
+    if plan.device.type == "cpu":
+        keep_freed_memory()
+    try:
+        record = run(plan, Group(0, 1, plan.device), progress, stop)
+        assert record is not None
+        return "done", record.status
+    except Stopped as stopped:
+        return "stopped", str(stopped)
+    except Busy as busy:
+        return "busy", str(busy)
+    except Exception as error:
+        traceback.print_exc()
+        cause = cause_of(error)
+        record_failure(plan, cause, last_lines(plan.folder.log))
+        return "failed", cause
+
+
+def print_to(path: Path) -> None:
+    """Append everything that this process prints, also from C, to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def slots_of(device: torch.device, per_device: int) -> list[Slot]:
+    """`per_device` slots on `device`; `cuda` without a number means every visible GPU.
+
+    Threads are divided among the slots. Raises UserError for fewer than one slot.
+    """
+    if per_device < 1:
+        raise UserError(f"--slots-per-device {per_device} leaves no place to run. Allowed: whole numbers from 1 up.")
+    gpus: list[str | None] = [None]
+    if device.type == "cuda":
+        visible = visible_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"), torch.cuda.device_count())
+        gpus = [*visible] if device.index is None else [visible[device.index]]
+    slots = len(gpus) * per_device
+    threads = max(1, torch.get_num_threads() // slots)
+    return [Slot(gpu, threads) for _ in range(per_device) for gpu in gpus]
+
+
+def visible_gpus(setting: str | None, count: int) -> list[str]:
+    """The names that CUDA_VISIBLE_DEVICES uses for the `count` GPUs that this process sees."""
+    if setting:
+        return [name.strip() for name in setting.split(",")][:count]
+    return [str(i) for i in range(count)]

@@ -1,0 +1,108 @@
+"""One optimiser step, and all that changes from step to step: weights, their average, the optimiser's moments.
+
+The loss is the paper's: L1 plus the mean absolute error of the spectrum.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from safmn_bench.ablations.recipe import LossKeys, Recipe
+from safmn_bench.ablations.training.distributed import Group
+from safmn_bench.models.fast import optimise
+from safmn_bench.profiling.common.devices import set_float32_precision
+
+
+class Learner:
+    """A network in training: `step(lr, hr, iteration)` makes one step of the recipe; `ema` is what is scored.
+
+    Adam with the recipe's cosine learning rate; the average of the weights follows every step. Losses and gradient
+    norms stay on the device, so that a step never waits for it.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, group: Group) -> None:
+        self.recipe, self.group, self.device = recipe, group, group.device
+        self.network = (optimise(network, training=True) if recipe.compute.fast else network).to(self.device).train()
+        self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.weights: list[torch.Tensor] = [p for p in self.network.parameters() if p.requires_grad]
+        self.averages: list[torch.Tensor] = [
+            a for a, p in zip(self.ema.parameters(), self.network.parameters(), strict=True) if p.requires_grad
+        ]
+        keys = recipe.optimizer
+        self.move_average = get_ema_multi_avg_fn(recipe.ema.decay)
+        self.optimizer = torch.optim.Adam(self.weights, lr=keys.lr, betas=keys.betas, fused=True)
+        shared = group.shared(self.network)
+        compiled = recipe.compute.compile and getattr(network, "compilable", True)
+        self.forward = torch.compile(shared) if compiled else shared
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
+        if self.device.type == "cuda":
+            set_float32_precision("tf32" if recipe.compute.precision == "tf32" else "ieee")
+
+    def step(self, lr: torch.Tensor, hr: torch.Tensor, iteration: int) -> torch.Tensor:
+        """One step on LR (B, 3, h, w) and HR (B, 3, scale h, scale w); returns (loss, gradient norm), on the device."""
+        with self.autocast:
+            sr = self.forward(lr)
+        loss = l1_fft_loss(sr, hr, self.recipe.loss)
+        if (extra := getattr(self.network, "extra_loss", None)) is not None:
+            loss = loss + extra
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = self._gradient_norm()
+        self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate(iteration)
+        self.optimizer.step()
+        self._average()
+        return torch.stack([loss.detach(), norm])
+
+    def _gradient_norm(self) -> torch.Tensor:
+        """L2 norm of the gradient over all weights; gradients are scaled down to `clip_norm` where it is set."""
+        gradients = [p.grad for p in self.weights if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if (limit := self.recipe.optimizer.clip_norm) is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.weights, limit, norm)
+        return norm
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Average <- decay x average + (1 - decay) x weights; running statistics (BatchNorm) are copied."""
+        self.move_average(self.averages, self.weights, 0)
+        for average, current in zip(self.ema.buffers(), self.network.buffers(), strict=True):
+            average.copy_(current)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs to go on bit by bit as if never stopped."""
+        return {
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def plain_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of a network's state as the published files hold it: contiguous CPU tensors."""
+    return {
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in network.state_dict().items()
+    }
+
+
+def l1_fft_loss(sr: torch.Tensor, hr: torch.Tensor, weights: LossKeys) -> torch.Tensor:
+    """`l1` x mean |SR - HR| + `fft` x mean |.| over real and imaginary parts of rfft2(SR) - rfft2(HR).
+
+    sr, hr: float (B, 3, H, W) in [0, 1]. Section 4.1, after ShuffleMixer; torch.fft.rfft2 without normalisation.
+    The transform is linear, so it is taken once, of SR - HR. Computed in float32 under any precision.
+    """
+    error = sr.float() - hr.float()
+    loss = weights.l1 * error.abs().mean()
+    if weights.fft:
+        spectrum = torch.view_as_real(torch.fft.rfft2(error))
+        loss = loss + weights.fft * spectrum.abs().mean()
+    return loss

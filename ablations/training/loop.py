@@ -1,0 +1,205 @@
+"""The training loop that every variant and every peer shares."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from safmn_bench.ablations.data.sampling import Batch
+from safmn_bench.ablations.recipe import Recipe
+from safmn_bench.ablations.record import RunFolder, RunLog
+from safmn_bench.ablations.scoring.score import NotFinite
+from safmn_bench.ablations.training import checkpoint
+from safmn_bench.ablations.training.collapse import CollapseWatch
+from safmn_bench.ablations.training.learner import Learner, plain_weights
+
+READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
+
+Scores = Mapping[str, Mapping[str, float]]
+"""Benchmark -> {"psnr_y_db": ..., "ssim_y": ...}."""
+
+
+class Batches(Protocol):
+    """Where batches come from."""
+
+    def take(self, first: int, end: int) -> Iterator[Batch]:
+        """The batches of iterations `first` to `end`."""
+        ...
+
+
+class Stopped(Exception):
+    """Training was asked to stop; its checkpoint is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training leaves. `weights` is the averaged network's state; None after a collapse before any validation."""
+
+    weights: dict[str, torch.Tensor] | None
+    iterations: int
+    seconds: float
+    sittings: int
+    collapse: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """How training speaks with its surroundings."""
+
+    validate: Callable[[nn.Module], Scores]
+    """Scores the averaged network."""
+    progress: Callable[[int, float, Scores | None], None]
+    """Told (iterations done, mean loss, scores or None) as they come in."""
+    stop: Callable[[], bool]
+    """Whether to save and stop now."""
+
+
+class Training:
+    """One run, from its first iteration or its last checkpoint to its end."""
+
+    def __init__(self, learner: Learner, batches: Batches, recipe: Recipe, folder: RunFolder, hooks: Hooks) -> None:
+        self.learner, self.batches, self.recipe, self.folder, self.hooks = learner, batches, recipe, folder, hooks
+        self.group = learner.group
+        self.log = RunLog(folder)
+        self.watch = CollapseWatch()
+        self.done = 0  # iterations
+        self.seconds = 0.0  # of training alone: validation and saving are left out
+        self.sittings = 1  # starts, this one included
+        self.unread: list[torch.Tensor] = []  # (loss, gradient norm) of steps, still on the device
+        self.unlogged: list[float] = []  # losses since the last row of losses.csv
+        self.best: dict[str, Any] = {"psnr_y_db": None, "iteration": 0, "weights": None}
+
+    def run(self) -> Trained:
+        """Train to the end of the recipe or to a collapse. Raises Stopped when asked to stop."""
+        self.resume()
+        keys = self.recipe.train
+        started = time.perf_counter()
+        for iteration, (lr, hr) in enumerate(self.batches.take(self.done, keys.iterations), start=self.done):
+            self.unread.append(self.learner.step(lr, hr, iteration))
+            self.done = iteration + 1
+            stop = self.asked_to_stop()
+            if not (stop or self.due(READ_EVERY, keys.log_every, keys.validate_every, keys.save_every)):
+                continue
+            collapsed = self.read_losses()
+            self.seconds += time.perf_counter() - started
+            if collapsed:
+                return self.collapsed()
+            if self.due(keys.log_every):
+                self.write_row(iteration)
+            if self.due(keys.validate_every) and not self.score():
+                return self.collapsed()
+            if stop or self.due(keys.save_every):
+                self.save()
+            if stop:
+                raise Stopped(f"stopped after {self.done} iterations")
+            started = time.perf_counter()
+        return self.trained(plain_weights(self.learner.ema))
+
+    def trained(self, weights: dict[str, torch.Tensor] | None, collapse: dict[str, Any] | None = None) -> Trained:
+        """What is left at the end."""
+        return Trained(
+            weights=weights,
+            iterations=self.done,
+            seconds=self.seconds,
+            sittings=self.sittings,
+            collapse=collapse,
+        )
+
+    def asked_to_stop(self) -> bool:
+        """Whether to stop after this iteration; several processes agree on it, so they look less often."""
+        if self.group.world == 1:
+            return self.hooks.stop()
+        return self.due(READ_EVERY) and self.group.any(self.hooks.stop())
+
+    def due(self, *intervals: int) -> bool:
+        """Whether one of the intervals ends here; the last iteration ends them all."""
+        return self.done == self.recipe.train.iterations or any(self.done % interval == 0 for interval in intervals)
+
+    def read_losses(self) -> bool:
+        """Fetch the losses that are still on the device; True when they show a collapse."""
+        if not self.unread:
+            return False
+        values = self.group.mean(torch.stack(self.unread)).tolist()
+        first = self.done - len(values)
+        self.unread.clear()
+        self.unlogged += [loss for loss, _ in values]
+        return any(self.watch.observe(first + i, loss, norm) for i, (loss, norm) in enumerate(values))
+
+    def write_row(self, iteration: int) -> None:
+        """Add a line to losses.csv: the mean since the last one."""
+        mean = sum(self.unlogged) / len(self.unlogged)
+        self.unlogged.clear()
+        rate = self.recipe.learning_rate(iteration)
+        self.log.losses.append({"iteration": self.done, "loss": mean, "lr": rate, "seconds": round(self.seconds, 3)})
+        self.hooks.progress(self.done, mean, None)
+
+    def score(self) -> bool:
+        """Score the averaged weights, and keep them if they are the best so far (for a collapse later on).
+
+        Process 0 does so for all. False when their output is not finite, which is a collapse.
+        """
+        scores = None
+        try:
+            scores = self.hooks.validate(self.learner.ema) if self.group.main else {}
+        except NotFinite:
+            self.watch.collapse(self.done - 1, "validation output not finite")
+        if self.group.any(scores is None):
+            return False
+        if scores:
+            self.note(scores)
+        return True
+
+    def note(self, scores: Scores) -> None:
+        """Log scores, and keep the weights if they are the best so far."""
+        for dataset, values in scores.items():
+            row = {"iteration": self.done, "dataset": dataset}
+            self.log.validation.append(row | {key: values[key] for key in ("psnr_y_db", "ssim_y")})
+        mean = sum(values["psnr_y_db"] for values in scores.values()) / len(scores)
+        if self.best["psnr_y_db"] is None or mean > self.best["psnr_y_db"]:
+            weights = plain_weights(self.learner.ema)
+            self.best = {"psnr_y_db": mean, "iteration": self.done, "weights": weights}
+        self.hooks.progress(self.done, self.log.losses[-1]["loss"] if self.log.losses else float("nan"), scores)
+
+    def collapsed(self) -> Trained:
+        """End here: the best validated weights from before are what remains."""
+        if self.group.main:
+            self.log.write()
+        collapse = {
+            "iteration": self.watch.iteration,
+            "reason": self.watch.reason,
+            "noticed": self.done,
+            "weights_from_iteration": self.best["iteration"] or None,
+        }
+        return self.trained(self.best["weights"], collapse)
+
+    def save(self) -> None:
+        """Write the log and last.pt; both are whole at any moment."""
+        if not self.group.main:
+            return
+        self.log.write()
+        state = {
+            "done": self.done,
+            "seconds": self.seconds,
+            "sittings": self.sittings,
+            "unlogged": self.unlogged,
+            "best": self.best,
+            "watch": self.watch.state_dict(),
+            "learner": self.learner.state_dict(),
+            "random": checkpoint.random_state(self.learner.device),
+        }
+        checkpoint.save(self.folder.checkpoint, state)
+
+    def resume(self) -> None:
+        """Go on from last.pt, if there is one. The sampler's position is the iteration itself."""
+        state = checkpoint.load(self.folder.checkpoint, self.learner.device)
+        if state is None:
+            return
+        self.done, self.seconds, self.sittings = state["done"], state["seconds"], state["sittings"] + 1
+        self.unlogged, self.best = state["unlogged"], state["best"]
+        self.watch.load_state_dict(state["watch"])
+        self.learner.load_state_dict(state["learner"])
+        checkpoint.restore_random_state(state["random"], self.learner.device)
+        self.log.restore(self.done)

@@ -1,0 +1,191 @@
+"""What lam.py does: options become networks, pictures and windows; rows, figures and a summary come out."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from safmn_bench.analysis.attribution import figure as lam_figure
+from safmn_bench.analysis.attribution.attribute import (
+    COLUMNS,
+    SUMMARY_COLUMNS,
+    Look,
+    Picture,
+    grid_windows,
+    look,
+    read_picture,
+    summary,
+)
+from safmn_bench.analysis.attribution.local_attribution import STEPS
+from safmn_bench.analysis.attribution.methods import METHODS
+from safmn_bench.analysis.attribution.objective import Window
+from safmn_bench.analysis.networks import Subject, subjects
+from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.profiling.common.console import print_table, progress
+from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.files import require_writable, write_csv
+from safmn_bench.profiling.common.images import list_images
+from safmn_bench.profiling.common.memory import keep_freed_memory
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of lam.py."""
+    parser = argparse.ArgumentParser(
+        prog="lam", description="Local attribution maps (LAM) and the diffusion index (DI): what networks look at."
+    )
+    parser.add_argument(
+        "--models", nargs="+", required=True, metavar="NAME", help="models, variants, YAML files, or bicubic"
+    )
+    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default: %(default)s")
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", metavar="FILE",
+        help="one file per model (none for bicubic), in that order (default: the first seed's weights below --runs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--runs", type=Path, default=Path("results/runs"), metavar="DIR",
+        help="where run.py wrote weights (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--image", type=Path, nargs="+", required=True, metavar="FILE", help="HR images, or folders of them"
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--window", type=int, nargs=3, action="append", metavar=("X", "Y", "SIZE"),
+        help="a square of SR pixels by its top-left corner; may be given again",
+    )  # fmt: skip
+    where.add_argument(
+        "--grid", type=int, nargs=2, metavar=("N", "SIZE"), help="N x N windows spread evenly over every image"
+    )
+    parser.add_argument(
+        "--method", default="lam", metavar="NAME",
+        help="; ".join(f"{name}: {what}" for name, what in METHODS.items()) + " (default: lam)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="path steps (default: %(default)s)")
+    parser.add_argument("--step-batch", type=int, metavar="N", help="path steps at once (default: by free memory)")
+    parser.add_argument("--blend", action="store_true", help="lay the maps half over the LR image")
+    parser.add_argument("--no-figures", action="store_true", help="only the CSV files")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/lam"), metavar="DIR", help="default: %(default)s")
+    return parser
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that is to be done, checked: every window fits its picture."""
+
+    subjects: Sequence[Subject]
+    places: Sequence[tuple[Picture, Window]]
+    method: str
+    steps: int
+    step_batch: int | None
+    device: torch.device
+
+
+def prepare(args: argparse.Namespace) -> Study:
+    """Read everything that the options name. Raises UserError before any attribution for what cannot be done."""
+    for option, value in (("--steps", args.steps), ("--step-batch", args.step_batch)):
+        if value is not None and value < 1:
+            raise UserError(f"{option} {value}: a whole number, 1 or more.")
+    require_writable(args.out / "lam.csv", "--out")
+    device = choose_device(args.device)
+    pictures = [read_picture(path, args.scale) for path in image_files(args.image)]
+    places = [(picture, window) for picture in pictures for window in windows_of(picture, args)]
+    return Study(
+        subjects=subjects(args, device),
+        places=places,
+        method=match_name("method", args.method, METHODS, "Choose one with --method."),
+        steps=args.steps,
+        step_batch=args.step_batch,
+        device=device,
+    )
+
+
+def image_files(given: Sequence[Path]) -> list[Path]:
+    """The files, folders replaced by the images in them. Raises UserError for a folder without images."""
+    files: list[Path] = []
+    for path in given:
+        found = list_images(path) if path.is_dir() else [path]
+        if not found:
+            raise UserError(f"--image {path} holds no images. Give image files, or a folder of them.")
+        files += found
+    return files
+
+
+def windows_of(picture: Picture, args: argparse.Namespace) -> list[Window]:
+    """The windows that --window or --grid ask for. Raises UserError where one leaves the picture."""
+    if args.grid:
+        across, size = args.grid
+        if across < 1:
+            raise UserError(f"--grid {across} {size}: N is the number of windows across, 1 or more.")
+        return grid_windows(picture, across, size)
+    height, width = picture.hr.shape[:2]
+    windows = [Window(*given) for given in args.window]
+    for window in windows:
+        window.require_inside(height, width, picture.name)
+    return windows
+
+
+def carry_out(study: Study, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Attribute everything, with a progress bar over path steps; write figures as they come; returns the rows."""
+    if study.device.type == "cpu":
+        keep_freed_memory()
+    rows = []
+    with progress() as bar:
+        total = len(study.places) * len(study.subjects) * study.steps
+        task = bar.add_task("Attributing", total=total)
+        for picture, window in study.places:
+            looks = [
+                look(
+                    one, picture, window, method=study.method, steps=study.steps, device=study.device,
+                    step_batch=study.step_batch, advance=lambda steps: bar.advance(task, steps),
+                )
+                for one in study.subjects
+            ]  # fmt: skip
+            rows += [one.row() for one in looks]
+            if not args.no_figures:
+                figure = lam_figure.draw(looks, blend=args.blend)
+                lam_figure.save(figure, args.out / figure_name(looks[0]))
+    return rows
+
+
+def figure_name(one: Look) -> str:
+    """The file's name without suffix: method, image, scale, window."""
+    window = one.window
+    stem = Path(one.picture.name).stem
+    return f"{one.method}_{stem}_x{one.picture.scale}_{window.x}_{window.y}_{window.size}"
+
+
+def report(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Write lam.csv and lam_summary.csv, and print the summary."""
+    write_csv(args.out / "lam.csv", COLUMNS, rows)
+    lines = summary(rows)
+    write_csv(args.out / "lam_summary.csv", SUMMARY_COLUMNS, lines)
+    cells = [
+        [
+            line["model"], f"{line['maps']} on {line['images']} image(s)",
+            *(_two(line[key]) for key in ("di_mean", "di_sd", "di_min", "di_max")),
+            _percent(line["mean_abs_completeness_gap"]),
+        ]
+        for line in lines
+    ]  # fmt: skip
+    notes = [
+        "DI: 100 where every LR pixel counts the same, near 0 where few count for all; it depends on the image's size "
+        "and much on the window, so compare networks on the same windows only. sd: over images and windows.",
+        f"Gap: what the {rows[0]['steps']} steps miss of F(x) - F(x_0), mean of absolute values.",
+        f"Written to {args.out}: lam.csv, lam_summary.csv" + ("" if args.no_figures else ", figures (PNG, PDF)") + ".",
+    ]
+    if empty := sum(line["without_di"] for line in lines):
+        notes.append(f"{empty} of {len(rows)} maps are zero everywhere (a flat window) and have no DI.")
+    header = ["model", "maps", "DI mean", "sd", "min", "max", "gap"]
+    print_table(f"{METHODS[rows[0]['method']]}, x{rows[0]['scale']}", header, cells, notes, text_columns=2)
+
+
+def _two(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

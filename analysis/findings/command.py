@@ -1,0 +1,157 @@
+"""What study.py does: from a folder of runs to every file that stands beside them.
+
+Byte for byte the same each time: nothing depends on the time, on the order of folders or of sets, or on where the
+folder lies; networks run on one thread of the CPU, since sums over threads decide the last bits.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+
+from safmn_bench.analysis.attribution.local_attribution import STEPS
+from safmn_bench.analysis.findings.findings import headline
+from safmn_bench.analysis.findings.lam import STEP_BATCH, read_lam, write_lam
+from safmn_bench.analysis.findings.readme import readme
+from safmn_bench.analysis.findings.rows import (
+    BUDGET_COLUMNS,
+    COLLAPSE_COLUMNS,
+    RANKING_COLUMNS,
+    Rows,
+    budgets,
+    collapses,
+    ranking,
+)
+from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
+from safmn_bench.analysis.plots.command import Runs, loss_figure, tradeoff_figure
+from safmn_bench.analysis.plots.differences import delta_figure
+from safmn_bench.analysis.plots.loss_curves import MOST
+from safmn_bench.analysis.plots.style import save, style
+from safmn_bench.analysis.stats.groups import BASELINE
+from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.analysis.stats.provenance import days
+from safmn_bench.analysis.tabular.command import FORMATS, stable, tabulate
+from safmn_bench.analysis.webpage.command import Show, page_of
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.files import require_writable, write_csv, write_text
+
+TABLES = (3, 4)
+_ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
+_THREADS = 1  # pictures are small: two threads wait for each other, and worse where the machine has other work
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of study.py."""
+    parser = argparse.ArgumentParser(
+        prog="study",
+        description="Everything that follows from a folder of ablation runs: Tables 3 and 4, Figures 1 and 7, the "
+        "differences from the baseline, the rank correlation with the paper (ranking.csv), shorter runs against full "
+        "ones (budget.csv, from budget/<iterations>/ in the folder), collapses (collapse.csv), what the networks look "
+        "at (lam.csv, lam.png), the report page (report.html), and README.md with the finding in words. The same "
+        "records give the same files, byte for byte.",
+    )
+    parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="what run.py wrote (its --out)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: into --runs)")
+    parser.add_argument(
+        "--records-only", action="store_true",
+        help="only what follows from the records alone: no network runs, a lam.csv that is in --runs is read, and "
+        "neither it nor the report is written",
+    )  # fmt: skip
+    parser.add_argument(
+        "--steps", type=int, default=STEPS, metavar="N", help="path steps of an attribution (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images", type=int, default=2, metavar="N", help="pictures that the report compares (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=_THREADS, metavar="N",
+        help="CPU threads that networks run on; the last bits depend on it (default: %(default)s)",
+    )  # fmt: skip
+    return parser
+
+
+def make(args: argparse.Namespace, options: Sequence[str]) -> list[Path]:
+    """Write everything and return the files. Raises UserError for what cannot be read, done or written."""
+    for option, value, least in (
+        ("--steps", args.steps, 1),
+        ("--images", args.images, 0),
+        ("--threads", args.threads, 1),
+    ):
+        if value < least:
+            raise UserError(f"{option} {value}: a whole number, {least} or more.")
+    out = args.out or args.runs
+    require_writable(out / "README.md", "--out")
+    study = read_study(args.runs)
+    written = write_tables(study, out)
+    written += [path for name, draw in figures_of(study).items() for path in _saved(draw, out, name)]
+    if not args.records_only:
+        torch.set_num_threads(args.threads)
+        written += write_lam(study, out, args.steps, torch.device("cpu"), options)
+        written.append(write_report(study, out, args))
+    return written + write_findings(study, out, args.runs if args.records_only else out)
+
+
+def write_tables(study: Study, out: Path) -> list[Path]:
+    """Tables 3 and 4 in every format."""
+    written = []
+    for number in TABLES:
+        table = tabulate(number, [record for _, record in study.runs], Profiles())
+        for form, ending in _ENDINGS.items():
+            written.append(out / f"table{number}.{ending}")
+            write_text(written[-1], FORMATS[form](table))
+    return written
+
+
+def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
+    """Name -> how to draw it: Figure 1, Figure 7 in as many parts as it takes, and the differences."""
+    records = [record for _, record in study.runs]
+    found: dict[str, Callable[[], Figure]] = {"figure1": lambda: tradeoff_figure(records, Profiles(), SCALE)}
+    for index, part in enumerate(loss_parts(study), start=1):
+        found["figure7" if index == 1 else f"figure7_{index}"] = lambda part=part: loss_figure(part, SCALE)
+    dataset = headline(study)
+    if any((dataset, "psnr_y_db") in row.comparisons for row in study.rows):
+        found["differences"] = lambda: delta_figure(study.rows, dataset)
+    return found
+
+
+def loss_parts(study: Study) -> list[Runs]:
+    """As many networks at a time as can be told apart, the baseline in each part; last those that collapse."""
+    last = {*starred(), *(row.name for row in study.rows if row.collapsed)}
+    names = sorted((row.name for row in study.rows if row.name != BASELINE), key=lambda name: name in last)
+    first = [BASELINE] if study.baseline else []
+    room = MOST - len(first)
+    groups = [first + names[start : start + room] for start in range(0, len(names), room)] or [first]
+    ours = {id(record) for record in study.records}
+    runs = [run for run in study.runs if id(run[1]) in ours]
+    return [[run for name in group for run in runs if run[1].variant == name] for group in groups]
+
+
+def _saved(draw: Callable[[], Figure], out: Path, name: str) -> list[Path]:
+    with style():
+        return save(draw(), out, name)
+
+
+def write_report(study: Study, out: Path, args: argparse.Namespace) -> Path:
+    """report.html, dated by its records."""
+    measured = days([record for _, record in study.runs])
+    made = f"by analysis/study.py from the records in {study.name}, measured {measured}"
+    show = Show(images=args.images, lam=True, steps=args.steps, device=torch.device("cpu"), step_batch=STEP_BATCH)
+    write_text(out / "report.html", page_of(study.runs, show, Profiles(), made))
+    return out / "report.html"
+
+
+def write_findings(study: Study, out: Path, lam_folder: Path) -> list[Path]:
+    """The study's own CSV files, and README.md."""
+    ranked, compared = ranking(study), budgets(study)
+    _write_rows(out / "ranking.csv", RANKING_COLUMNS, ranked)
+    _write_rows(out / "budget.csv", BUDGET_COLUMNS, compared)
+    _write_rows(out / "collapse.csv", COLLAPSE_COLUMNS, collapses(study))
+    figures = [f"{name}.png" for name in figures_of(study)]
+    write_text(out / "README.md", readme(study, ranked, compared, read_lam(lam_folder), figures))
+    return [out / name for name in ("ranking.csv", "budget.csv", "collapse.csv", "README.md")]
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Rows) -> None:
+    write_csv(path, columns, [{k: stable(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows])

@@ -1,0 +1,201 @@
+"""What a study found, by rule: which differences stand, baseline against bicubic, the worst two, what is missing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.findings.runs import Study, planned_iterations, published, seed_means, starred
+from safmn_bench.analysis.stats.groups import BASELINE, Measured
+from safmn_bench.analysis.stats.rank_correlation import Correlation, spearman
+from safmn_bench.analysis.stats.significance import Comparison
+
+PSNR = "psnr_y_db"
+SIZE_OF_EFFECT = "DIV2K_val_psnr"
+"""The published column that differences are held against: of photographs, as the benchmarks are."""
+WORST = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """Networks by how much of their difference from the baseline stands, with the benchmarks where it does."""
+
+    whole: dict[str, list[str]] = field(default_factory=dict)
+    """Stands in the family of all comparisons on a benchmark (Holm)."""
+    alone: dict[str, list[str]] = field(default_factory=dict)
+    """Stands nowhere in the family, but by itself on these benchmarks."""
+    noise: list[str] = field(default_factory=list)
+    untested: list[str] = field(default_factory=list)
+    family: int = 0
+
+
+def verdicts(study: Study) -> Verdicts:
+    """Every network that was compared, in exactly one group."""
+    found = Verdicts(family=max((one.family for row in study.rows for one in row.comparisons.values()), default=0))
+    for row in study.rows:
+        if not (judged := psnr_comparisons(row)):
+            continue
+        whole, alone = ([d for d, one in judged.items() if one.verdict == v] for v in ("", "(alone)"))
+        if whole:
+            found.whole[row.name] = whole
+        elif alone:
+            found.alone[row.name] = alone
+        else:
+            tested = any(one.p is not None for one in judged.values())
+            (found.noise if tested else found.untested).append(row.name)
+    return found
+
+
+def psnr_comparisons(row: Measured) -> dict[str, Comparison]:
+    """Benchmark -> the network's PSNR minus the baseline's."""
+    return {dataset: one for (dataset, metric), one in row.comparisons.items() if metric == PSNR}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstBicubic:
+    """The baseline and plain bicubic on one benchmark, in dB."""
+
+    dataset: str
+    baseline: float
+    bicubic: float
+    least: float
+    """What the worst seed gains."""
+
+    @property
+    def gain(self) -> float:
+        """The mean over seeds minus bicubic."""
+        return self.baseline - self.bicubic
+
+
+def against_bicubic(study: Study) -> list[AgainstBicubic]:
+    """On each benchmark; nothing without a baseline."""
+    row, found = study.baseline, []
+    for dataset in study.datasets if row else ():
+        score = row.score(dataset, PSNR) if row else None
+        bicubic = next((record.bicubic[dataset][PSNR] for record in study.records if dataset in record.bicubic), None)
+        if row and score and bicubic is not None:
+            seeds = [record.scores[dataset][PSNR] for record in row.records if dataset in record.scores]
+            found.append(
+                AgainstBicubic(dataset=dataset, baseline=score.mean, bicubic=bicubic, least=min(seeds) - bicubic)
+            )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worst:
+    """The last two of the ranked networks on one benchmark, the last first; and the paper's of the same networks."""
+
+    dataset: str
+    measured: list[str]
+    published: list[str]
+
+    @property
+    def agree(self) -> bool:
+        """The same two, in whatever order."""
+        return set(self.measured) == set(self.published)
+
+
+def worst(study: Study) -> list[Worst]:
+    """On each benchmark with more than two ranked networks."""
+    paper, found = published(SIZE_OF_EFFECT), []
+    for dataset in study.datasets:
+        means = {name: mean for name, mean in seed_means(study.rows, dataset, PSNR).items() if name in paper}
+        if len(means) > WORST:
+            lists = (sorted(means, key=lambda name, by=by: by[name])[:WORST] for by in (means, paper))
+            found.append(Worst(dataset=dataset, **dict(zip(("measured", "published"), lists, strict=True))))
+    return found
+
+
+def headline(study: Study) -> str:
+    """The benchmark with most images, which says most; the first of several."""
+    sizes = {d: max(len(r.scores[d]["images"]) for r in study.records if d in r.scores) for d in study.datasets}
+    return max(sizes, key=lambda dataset: sizes[dataset]) if sizes else ""
+
+
+def among_small(study: Study) -> Correlation:
+    """The ranking on the headline benchmark of the networks that no family of comparisons tells from the baseline."""
+    found = verdicts(study)
+    names = [BASELINE, *found.alone, *found.noise]
+    means = seed_means(study.rows, headline(study), PSNR)
+    return spearman({name: means[name] for name in names if name in means}, published(SIZE_OF_EFFECT))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a network's difference on the headline benchmark would need to be seen as published."""
+
+    name: str
+    published: float
+    """Its published difference from the baseline, in dB."""
+    measured: float
+    half_width: float
+    stands: bool
+    seeds: int
+    """How many it has."""
+
+    @property
+    def turned(self) -> bool:
+        """It stands, and with the opposite sign."""
+        return self.stands and self.published * self.measured < 0
+
+    @property
+    def visible(self) -> bool:
+        """The interval is narrower than the published difference."""
+        return self.half_width < abs(self.published)
+
+    @property
+    def needed_seeds(self) -> int | None:
+        """About how many seeds would make the interval as narrow as the published difference; None where that is 0.
+
+        Half-widths shrink with the root of the number of seeds, if the images' share in them is small.
+        """
+        if not self.published:
+            return None
+        return math.ceil(self.seeds * (self.half_width / self.published) ** 2)
+
+
+def wanted(study: Study) -> list[Wanted]:
+    """Of every network that was tested on the headline benchmark and has a published figure."""
+    paper, dataset, found = published(SIZE_OF_EFFECT), headline(study), []
+    for row in study.rows:
+        one = row.comparisons.get((dataset, PSNR))
+        if one is not None and one.half_width is not None and row.name in paper:
+            found.append(
+                Wanted(
+                    name=row.name, published=paper[row.name] - paper[BASELINE], measured=one.difference,
+                    half_width=one.half_width, stands=one.verdict == "", seeds=one.seeds,
+                )
+            )  # fmt: skip
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collapsing:
+    """A network whose training collapsed in the paper, or here."""
+
+    name: str
+    in_paper: bool
+    runs: int
+    """Full ones."""
+    seen: Sequence[Record]
+    """Those that collapsed, shorter ones too."""
+    shorter: int
+    """How many shorter runs there were."""
+    planned: int
+
+
+def collapsing(study: Study) -> list[Collapsing]:
+    """In the order of the rows; those of the paper that were not run are left out."""
+    below = [record for records in study.shorter.values() for record in records]
+    found = []
+    for row in study.rows:
+        short = [record for record in below if record.variant == row.name]
+        seen = [record for record in [*row.records, *short] if record.status == "collapsed"]
+        if seen or row.name in starred():
+            found.append(
+                Collapsing(
+                    name=row.name, in_paper=row.name in starred(), runs=len(row.records), seen=seen,
+                    shorter=len(short), planned=planned_iterations(row.records[0]),
+                )
+            )  # fmt: skip
+    return found

@@ -1,0 +1,134 @@
+"""What the trained variants of a study look at: DI over several windows of several photographs, and one figure.
+
+Of every run whose weights are kept, on photographs that anybody may show (those inside scikit-image). Nothing that
+differs between two runs on one machine is written: no times, and the path steps go through the network in groups of a
+fixed size, since their sums round differently in others. Another processor rounds differently too.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.attribution import figure as lam_figure
+from safmn_bench.analysis.attribution.attribute import (
+    LAM_WINDOW,
+    Look,
+    Picture,
+    busiest_window,
+    grid_windows,
+    look,
+    middle_of,
+)
+from safmn_bench.analysis.attribution.objective import Window
+from safmn_bench.analysis.findings.runs import SCALE, Study
+from safmn_bench.analysis.networks import subject_of
+from safmn_bench.analysis.stats.groups import BASELINE
+from safmn_bench.analysis.stats.profiles import number
+from safmn_bench.analysis.stats.significance import Comparison, compare
+from safmn_bench.analysis.webpage.pictures import MOST_NETWORKS
+from safmn_bench.profiling.common.console import progress
+from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.provenance import is_of, write_sidecar
+from safmn_bench.profiling.common.sample_images import embedded_paths
+
+FILE = "lam.csv"
+COLUMNS = (
+    *("model", "seed", "config_hash", "scale", "method", "image", "hr_width", "hr_height"),
+    *("window_x", "window_y", "window_size", "steps", "di", "completeness_gap", "objective", "undefined_gradients"),
+)
+PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
+STEP_BATCH = 10  # path steps at once: 2,000 small activations of 64x64 pixels, at home in any memory
+_FIGURE_DPI = 100
+Place = tuple[Picture, Window]
+Rows = list[dict[str, str]]
+
+
+def write_lam(study: Study, out: Path, steps: int, device: torch.device, options: Sequence[str]) -> list[Path]:
+    """Write lam.csv, how it was made beside it, and lam.png; nothing where no weights are kept. Returns the files.
+
+    The provenance of equal figures is kept: that of when they were measured first.
+    """
+    runs = [run for run in study.runs if run[0].weights.exists() and run[1].scores and run[1].scale == SCALE]
+    if not runs:
+        return []
+    looks = _looks(runs, steps, device)
+    write_csv(out / FILE, COLUMNS, [_row(one, record) for record, one in looks])
+    if not is_of(out / FILE):
+        weights = {f"weights of {record.variant} seed {record.seed}": folder.weights for folder, record in runs}
+        write_sidecar(out / FILE, "analysis/study.py", options, str(device), weights)
+    figure = lam_figure.draw(_shown(looks))
+    return [out / FILE, *lam_figure.save(figure, out / "lam", formats=("png",), dpi=_FIGURE_DPI)]
+
+
+def _shown(looks: Sequence[tuple[Record, Look]]) -> list[Look]:
+    """The first seed of each network, at the centre of the first photograph: a map at its edge would be cut off."""
+    centre = [one.window for _, one in looks if one.picture.name == PHOTOGRAPHS[0]][-1]
+    shown: dict[str, Look] = {}
+    for record, one in looks:
+        if one.picture.name == PHOTOGRAPHS[0] and one.window == centre:
+            shown.setdefault(record.variant, one)
+    return list(shown.values())[:MOST_NETWORKS]
+
+
+def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.device) -> list[tuple[Record, Look]]:
+    """Every run on every window, with a progress bar over path steps."""
+    places = _places()
+    found = []
+    with progress() as bar:
+        task = bar.add_task("Attributing", total=len(places) * len(runs) * steps)
+        for folder, record in runs:
+            subject = subject_of(folder, record)
+            subject.network.to(device)
+            for picture, window in places:
+                one = look(
+                    subject, picture, window, method="lam", steps=steps, device=device, step_batch=STEP_BATCH,
+                    advance=lambda done: bar.advance(task, done),
+                )  # fmt: skip
+                found.append((record, one))
+    return found
+
+
+def _places() -> list[Place]:
+    """In the middle of each photograph: the window with most detail, and that at the centre."""
+    found = []
+    for picture in (middle_of(path, SCALE) for path in embedded_paths(PHOTOGRAPHS)):
+        windows = [busiest_window(picture, LAM_WINDOW), *grid_windows(picture, 1, LAM_WINDOW)]
+        found += [(picture, window) for window in dict.fromkeys(windows)]
+    return found
+
+
+def _row(one: Look, record: Record) -> dict[str, Any]:
+    known = {**one.row(), "model": record.variant, "seed": record.seed, "config_hash": record.config_hash}
+    return {column: known[column] for column in COLUMNS}
+
+
+def read_lam(out: Path) -> Rows:
+    """The rows of lam.csv; none where it is not there."""
+    path = out / FILE
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def di_scores(rows: Rows) -> dict[str, dict[int, dict[str, float]]]:
+    """Network -> seed -> window of a picture -> DI."""
+    scores: dict[str, dict[int, dict[str, float]]] = {}
+    for row in rows:
+        value = number(row["di"])
+        if value is not None:
+            place = f"{row['image']} {row['window_x']} {row['window_y']}"
+            scores.setdefault(row["model"], {}).setdefault(int(row["seed"]), {})[place] = value
+    return scores
+
+
+def di_differences(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, Comparison]:
+    """Each network's DI minus the baseline's, judged as scores are: paired over seeds and windows."""
+    runs = [set(run) for seeds in scores.values() for run in seeds.values()]
+    if BASELINE not in scores or not runs or not set.intersection(*runs):
+        return {}
+    return compare(scores, BASELINE)

@@ -1,0 +1,216 @@
+"""README.md of a study: every sentence follows by rule from the records, and no figure is typed.
+
+The words are in templates/study.md.j2; here is what they are about, as text that needs no more escaping.
+"""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from safmn_bench.analysis.escaping import markdown
+from safmn_bench.analysis.findings import findings as study_findings
+from safmn_bench.analysis.findings.commands import run_commands, study_command
+from safmn_bench.analysis.findings.findings import PSNR, SIZE_OF_EFFECT
+from safmn_bench.analysis.findings.lam import di_differences, di_scores
+from safmn_bench.analysis.findings.rows import MEAN
+from safmn_bench.analysis.findings.runs import Study, published
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
+from safmn_bench.analysis.stats.provenance import origin
+from safmn_bench.analysis.stats.significance import Comparison
+from safmn_bench.analysis.webpage.page import template
+from safmn_bench.models.variants import change_of
+
+TEMPLATE = "study.md.j2"
+_DASH = "–"
+Rows = Sequence[dict[str, Any]]
+
+
+def readme(study: Study, ranking: Rows, budgets: Rows, lam: Rows, figures: Sequence[str]) -> str:
+    """The page, from the study, its rows of ranking.csv and budget.csv, those of lam.csv, and its figures' names."""
+    environment = Environment(
+        loader=FunctionLoader(template), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters |= {"md": markdown, "signed": signed, "names": names, "r": coefficient}
+    return environment.get_template(TEMPLATE).render(
+        study=study,
+        recipe=study.records[0].recipe.get("name", "?"),
+        budget=budget_of(study.records[0]),
+        origin=origin(study.records),
+        protocols=sorted({record.protocol for record in study.records}),
+        commands=run_commands(study),
+        study_command=study_command(study),
+        figures=figures,
+        headline=study_findings.headline(study),
+        overview=compact_table(study),
+        verdicts=study_findings.verdicts(study),
+        differences=difference_table(study),
+        bicubic=study_findings.against_bicubic(study),
+        worst=study_findings.worst(study),
+        ranking=ranking_lines(ranking),
+        order=order(ranking),
+        small=study_findings.among_small(study),
+        budget_table=budget_table(study, budgets),
+        stability=stability(budgets),
+        collapsing=study_findings.collapsing(study),
+        lam=lam_lines(lam),
+        lam_maps=len({(row["image"], row["window_x"], row["window_y"]) for row in lam}),
+        lam_images=list(dict.fromkeys(row["image"] for row in lam)),
+        lam_row=lam[0] if lam else {},
+        wanted=study_findings.wanted(study),
+    )
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference with its sign; a dash where there is none."""
+    return _DASH if value is None else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def coefficient(value: float | str | None) -> str:
+    """A correlation at two decimals."""
+    return _DASH if value in (None, "") else f"{float(value):.2f}".replace("-", "−")
+
+
+def names(values: Iterable[str]) -> str:
+    """Names in a sentence."""
+    marked = [f"`{value}`" if "`" not in value else markdown(value) for value in values]
+    return " and ".join([", ".join(marked[:-1]), marked[-1]]) if len(marked) > 1 else "".join(marked)
+
+
+def judged(one: Comparison | None) -> str:
+    """A difference with its interval and verdict; bold where it stands in its family."""
+    if one is None:
+        return _DASH
+    shown = signed(one.difference) + (f" ± {one.half_width:.3f}" if one.half_width is not None else "")
+    return f"{shown} {one.verdict}" if one.verdict else f"**{shown}**"
+
+
+def compact_table(study: Study) -> list[list[str]]:
+    """Header and rows: costs, PSNR on each benchmark, the difference on the headline one, and the published one."""
+    dataset, paper = study_findings.headline(study), published(SIZE_OF_EFFECT, collapsed=True)
+    header = ["variant", "params [K]", "FLOPs (MACs) [G]", "seeds"]
+    header += [f"{markdown(name)} [dB]" for name in study.datasets]
+    lines = [[*header, f"Δ on {markdown(dataset)} [dB]", "published Δ, DIV2K\\_val [dB]"]]
+    for row in study.rows:
+        record = row.records[0]
+        delta = paper[row.name] - paper[BASELINE] if row.name in paper and row.name != BASELINE else None
+        lines.append(
+            [
+                markdown(row.name) + (r"\*" if row.collapsed else ""), f"{record.params / 1e3:.2f}",
+                f"{record.flops / 1e9:.2f}", str(len(row.records)), *(_psnr(row, name) for name in study.datasets),
+                judged(row.comparisons.get((dataset, PSNR))), signed(delta, 2),
+            ]
+        )  # fmt: skip
+    return [*lines, _bicubic_line(study)]
+
+
+def _psnr(row: Measured, dataset: str) -> str:
+    score = row.score(dataset, PSNR)
+    return f"{score.mean:.3f}" if score else _DASH
+
+
+def _bicubic_line(study: Study) -> list[str]:
+    bicubic = {name: scores[PSNR] for record in study.records for name, scores in record.bicubic.items()}
+    scores = [f"{bicubic[name]:.3f}" if name in bicubic else _DASH for name in study.datasets]
+    return ["bicubic, same images", _DASH, _DASH, _DASH, *scores, _DASH, _DASH]
+
+
+def difference_table(study: Study) -> list[list[str]]:
+    """Header and rows: each network's PSNR minus the baseline's on every benchmark."""
+    lines = [["variant", "changes", *(f"{markdown(name)} [dB]" for name in study.datasets)]]
+    for row in study.rows:
+        if found := study_findings.psnr_comparisons(row):
+            cells = (judged(found.get(dataset)) for dataset in study.datasets)
+            lines.append([markdown(row.name), markdown(change_of(row.name)), *cells])
+    return lines
+
+
+def ranking_lines(ranking: Rows) -> list[list[str]]:
+    """Header and rows of the correlation with the paper's columns."""
+    lines = [["measured", "published", "variants", "Spearman", "95 % interval", "p", "one seed alone"]]
+    for row in ranking:
+        interval = f"{coefficient(row['ci95_low'])} to {coefficient(row['ci95_high'])}"
+        alone = f"{coefficient(row['lowest_of_a_seed'])} to {coefficient(row['highest_of_a_seed'])}"
+        lines.append(
+            [
+                f"{markdown(row['dataset'])} {'PSNR' if row['metric'] == PSNR else 'SSIM'}",
+                markdown(row["paper_column"].replace("_psnr", " PSNR").replace("_ssim", " SSIM")),
+                str(row["variants"]), coefficient(row["spearman"]), interval if row["ci95_low"] is not None else _DASH,
+                chance(row["p"]), alone if row["lowest_of_a_seed"] is not None else _DASH,
+            ]
+        )  # fmt: skip
+    return lines
+
+
+def chance(p: float | None) -> str:
+    """A p value at three decimals, or that it is below what they show."""
+    return _DASH if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def order(ranking: Rows) -> dict[str, Any]:
+    """How many correlations of PSNR there are, and how many lie above, below or on both sides of zero for sure."""
+    found = [row for row in ranking if row["metric"] == PSNR and row["ci95_low"] is not None]
+    rs = [row["spearman"] for row in ranking if row["metric"] == PSNR and row["spearman"] is not None]
+    return {
+        "compared": len(found),
+        "above": sum(row["ci95_low"] > 0 for row in found),
+        "below": sum(row["ci95_high"] < 0 for row in found),
+        "least": min(rs, default=None),
+        "most": max(rs, default=None),
+        "variants": max((row["variants"] for row in ranking), default=0),
+    }
+
+
+def budget_table(study: Study, budgets: Rows) -> list[list[str]]:
+    """Header and rows: Spearman of PSNR on each benchmark, by length and what it is compared with."""
+    header = ["iterations", "share", "seed", "compared with", "variants", *map(markdown, study.datasets)]
+    lines = [[*header, "largest change of place", "training [s]", "share of the time"]]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in budgets:
+        if row["metric"] == PSNR:
+            groups.setdefault((row["iterations"], row["seed"], row["compared_with"]), []).append(row)
+    for (iterations, seed, other), rows in groups.items():
+        rs = {row["dataset"]: coefficient(row["spearman"]) for row in rows}
+        most = max(rows, key=lambda row: row["largest_change_of_place"])
+        moved = f"{most['largest_change_of_place']:g} ({markdown(most['by_variant'])} on {markdown(most['dataset'])})"
+        lines.append(
+            [
+                str(iterations), f"{rows[0]['share']:g}", str(seed), f"full length, {other}", str(rows[0]["variants"]),
+                *(rs.get(dataset, _DASH) for dataset in study.datasets), moved, f"{rows[0]['train_seconds']:.0f}",
+                f"{100 * rows[0]['share_of_seconds']:.0f} %" if rows[0]["share_of_seconds"] is not None else _DASH,
+            ]
+        )  # fmt: skip
+    return lines
+
+
+def stability(budgets: Rows) -> dict[str, Any]:
+    """Mean coefficient over benchmarks: of each length with the mean of seeds, and of two full seeds."""
+    psnr = [row for row in budgets if row["metric"] == PSNR and row["spearman"] is not None]
+    shorter = {row["iterations"]: row["share"] for row in psnr if row["share"] < 1}
+    means = {
+        iterations: statistics.fmean(
+            row["spearman"] for row in psnr if row["iterations"] == iterations and row["compared_with"] == MEAN
+        )
+        for iterations in shorter
+        if any(row["iterations"] == iterations and row["compared_with"] == MEAN for row in psnr)
+    }
+    seeds = [row["spearman"] for row in psnr if row["share"] == 1]
+    between = statistics.fmean(seeds) if seeds else None
+    enough = [n for n, r in means.items() if between is not None and r >= between]
+    return {"means": means, "shares": shorter, "between_seeds": between, "enough": min(enough, default=None)}
+
+
+def lam_lines(lam: Rows) -> list[list[str]]:
+    """Header and rows: the DI of each network over windows and seeds, and its difference from the baseline's."""
+    scores = di_scores(list(lam))
+    against = di_differences(scores)
+    lines = [["variant", "seeds", "maps", "DI, mean", "standard deviation over maps", "each seed", "Δ DI"]]
+    for name, seeds in scores.items():
+        values = [value for run in seeds.values() for value in run.values()]
+        each = ", ".join(f"{statistics.fmean(seeds[seed].values()):.2f}" for seed in sorted(seeds))
+        spread = f"{statistics.stdev(values):.2f}" if len(values) > 1 else _DASH
+        counts = [str(len(seeds)), str(len(values)), f"{statistics.fmean(values):.2f}"]
+        lines.append([markdown(name), *counts, spread, each, judged(against.get(name))])
+    return lines

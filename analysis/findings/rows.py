@@ -1,0 +1,145 @@
+"""The rows of a study's own CSV files: ranking against the paper, budgets against the full one, collapses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.findings.runs import (
+    PAPER_COLUMNS,
+    Study,
+    of_seed,
+    planned_iterations,
+    published,
+    seed_means,
+    seeds_of,
+    starred,
+)
+from safmn_bench.analysis.stats.groups import METRICS
+from safmn_bench.analysis.stats.rank_correlation import largest_change, spearman
+
+RANKING_COLUMNS = (
+    *("dataset", "metric", "paper_column", "variants", "spearman", "ci95_low", "ci95_high", "p"),
+    *("seeds", "lowest_of_a_seed", "highest_of_a_seed", "names"),
+)
+BUDGET_COLUMNS = (
+    *("iterations", "share", "seed", "compared_with", "dataset", "metric", "variants", "spearman"),
+    *("largest_change_of_place", "by_variant", "train_seconds", "share_of_seconds"),
+)
+COLLAPSE_COLUMNS = (
+    *("variant", "seed", "planned_iterations", "status", "iteration", "reason", "weights_from_iteration", "lr"),
+    *("collapsed_in_paper", "config_hash", "commit"),
+)
+MEAN = "mean of seeds"
+Rows = list[dict[str, Any]]
+
+
+def ranking(study: Study) -> Rows:
+    """A row per dataset, metric and column of the paper; collapsed networks, here or there, are not ranked."""
+    return [
+        _ranked(study, dataset, metric, column)
+        for dataset in study.datasets
+        for metric in METRICS
+        for column in PAPER_COLUMNS[metric]
+    ]
+
+
+def _ranked(study: Study, dataset: str, metric: str, column: str) -> dict[str, Any]:
+    """The means over seeds against the column, and the range when each seed alone is ranked.
+
+    A network without a run of some seed is ranked there by the mean of the seeds it has.
+    """
+    paper = published(column)
+    means = {name: mean for name, mean in seed_means(study.rows, dataset, metric).items() if name in paper}
+    found = spearman(means, paper)
+    alone = []
+    for seed in seeds_of(study.records):
+        own = of_seed(study.records, seed, dataset, metric)
+        alone.append(spearman({name: own.get(name, mean) for name, mean in means.items()}, paper).r)
+    rs = [r for r in alone if r is not None]
+    return {
+        "dataset": dataset, "metric": metric, "paper_column": column, "variants": found.n, "spearman": found.r,
+        "ci95_low": found.low, "ci95_high": found.high, "p": found.p, "seeds": len(alone),
+        "lowest_of_a_seed": min(rs, default=None), "highest_of_a_seed": max(rs, default=None),
+        "names": " ".join(means),
+    }  # fmt: skip
+
+
+def budgets(study: Study) -> Rows:
+    """Shorter runs against the full ones: with the same seed, and with the mean of seeds; then full seeds among
+    themselves, which no shorter run can be expected to beat.
+    """
+    rows: Rows = []
+    for iterations, records in study.shorter.items():
+        for seed in seeds_of(records):
+            for dataset, metric in _scored(study):
+                ours = of_seed(records, seed, dataset, metric)
+                same = of_seed(study.records, seed, dataset, metric)
+                means = seed_means(study.rows, dataset, metric)
+                for words, theirs in ((f"seed {seed}", same), (MEAN, means)):
+                    what = {"iterations": iterations, "seed": seed, "compared_with": words}
+                    rows += _compared(study, records, what, (dataset, metric), ours, theirs)
+    return rows + _seeds_compared(study)
+
+
+def _seeds_compared(study: Study) -> Rows:
+    """The full runs of each pair of seeds."""
+    rows: Rows = []
+    seeds, full = seeds_of(study.records), max(map(planned_iterations, study.records))
+    for first, second in ((a, b) for a in seeds for b in seeds if a < b):
+        for dataset, metric in _scored(study):
+            ours, theirs = (of_seed(study.records, seed, dataset, metric) for seed in (first, second))
+            what = {"iterations": full, "seed": first, "compared_with": f"seed {second}"}
+            rows += _compared(study, study.records, what, (dataset, metric), ours, theirs)
+    return rows
+
+
+def _scored(study: Study) -> Iterator[tuple[str, str]]:
+    return ((dataset, metric) for dataset in study.datasets for metric in METRICS)
+
+
+def _compared(
+    study: Study,
+    records: Sequence[Record],
+    what: Mapping[str, Any],
+    where: tuple[str, str],
+    ours: Mapping[str, float],
+    theirs: Mapping[str, float],
+) -> Rows:
+    """One row, or none where fewer than two networks are in both; seconds are those of the networks in both."""
+    common = [name for name in ours if name in theirs]
+    if len(common) < 2:
+        return []
+    name, change = largest_change(ours, theirs)
+    full = max(map(planned_iterations, study.records))
+    seconds = _seconds(records, common, what["seed"])
+    whole = _seconds(study.records, common, what["seed"])
+    return [
+        {
+            **what, "share": what["iterations"] / full, "dataset": where[0], "metric": where[1],
+            "variants": len(common), "spearman": spearman(ours, theirs).r, "largest_change_of_place": change,
+            "by_variant": name if change else "", "train_seconds": round(seconds, 3),
+            "share_of_seconds": round(seconds / whole, 4) if whole else None,
+        }
+    ]  # fmt: skip
+
+
+def _seconds(records: Sequence[Record], names: Sequence[str], seed: int) -> float:
+    return sum(record.train_seconds for record in records if record.variant in names and record.seed == seed)
+
+
+def collapses(study: Study) -> Rows:
+    """A row per run, full and shorter ones: whether it collapsed, when and why."""
+    records = study.records + [record for below in study.shorter.values() for record in below]
+    return [_collapse(record) for record in records]
+
+
+def _collapse(record: Record) -> dict[str, Any]:
+    found = record.collapse or {}
+    return {
+        "variant": record.variant, "seed": record.seed, "planned_iterations": planned_iterations(record),
+        "status": record.status, "iteration": found.get("iteration"), "reason": found.get("reason", ""),
+        "weights_from_iteration": found.get("weights_from_iteration"),
+        "lr": record.recipe.get("optimizer", {}).get("lr"),
+        "collapsed_in_paper": "yes" if record.variant in starred() else "no",
+        "config_hash": record.config_hash, "commit": record.commit,
+    }  # fmt: skip

@@ -1,0 +1,111 @@
+"""What a study starts from: the runs of its folder, the shorter runs below `budget/`, and the paper's columns."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.stats.entries import main_setting
+from safmn_bench.analysis.stats.groups import BASELINE, RECORDS, Measured, datasets_of, find_runs, measure
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import paper_order
+from safmn_bench.profiling.common.paper import read_table
+
+SCALE = 4  # that of Tables 3 and 4
+BUDGETS = "budget"
+PAPER_COLUMNS = {
+    "psnr_y_db": ("DIV2K_val_psnr", "Manga109_psnr"),
+    "ssim_y": ("DIV2K_val_ssim", "Manga109_ssim"),
+}
+"""Metric of a record -> the columns of Tables 3 and 4 that it is ranked against."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A folder of runs, read."""
+
+    folder: Path
+    runs: Sequence[tuple[RunFolder, Record]]
+    """All of the folder, in the paper's order."""
+    rows: Sequence[Measured]
+    """One per network, of the setting that most runs have."""
+    shorter: Mapping[int, Sequence[Record]]
+    """Iterations -> the runs below `budget/`."""
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, whatever path it was given by."""
+        return self.folder.resolve().name
+
+    @property
+    def records(self) -> list[Record]:
+        """Those of the rows."""
+        return [record for row in self.rows for record in row.records]
+
+    @property
+    def datasets(self) -> list[str]:
+        """What the runs were scored on."""
+        return datasets_of(self.rows)
+
+    @property
+    def baseline(self) -> Measured | None:
+        """Its row, where it was run."""
+        return next((row for row in self.rows if row.name == BASELINE), None)
+
+
+def read_study(folder: Path) -> Study:
+    """Read everything below the folder. Raises UserError where it has no finished run at the paper's scale."""
+    runs = _in_order(folder)
+    measured = measure([record for _, record in runs], SCALE)
+    if not measured:
+        raise UserError(
+            f"{folder} has no run at scale {SCALE}, that of Tables 3 and 4. Give another folder with --runs."
+        )
+    setting = main_setting(measured)
+    shorter: dict[int, list[Record]] = {}
+    for below in sorted((folder / BUDGETS).glob("*/")):
+        for _, record in _in_order(below) if any(below.glob(RECORDS)) else ():
+            shorter.setdefault(planned_iterations(record), []).append(record)
+    rows = [row for row in measured if row.setting == setting]
+    return Study(folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())))
+
+
+def _in_order(folder: Path) -> list[tuple[RunFolder, Record]]:
+    """The runs of a folder in the paper's order."""
+    return sorted(find_runs(folder), key=lambda run: (paper_order(run[1].variant), run[1].scale, run[1].seed))
+
+
+def planned_iterations(record: Record) -> int:
+    """How long the run was to be; a collapsed one ended before."""
+    return int(record.recipe["train"]["iterations"])
+
+
+def published(column: str, *, collapsed: bool = False) -> dict[str, float]:
+    """Variant -> its figure in a column of Tables 3 and 4; rows with the paper's asterisk only where asked for."""
+    rows = [*read_table("table3.csv"), *read_table("table4.csv")]
+    return {row["variant"]: float(row[column]) for row in rows if collapsed or row.get("collapsed") != "yes"}
+
+
+def starred() -> list[str]:
+    """The variants whose training collapsed in the paper."""
+    return [row["variant"] for row in read_table("table3.csv") if row["collapsed"] == "yes"]
+
+
+def seed_means(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str, float]:
+    """Network -> mean over its seeds, of the networks of which no run collapsed."""
+    scores = {row.name: row.score(dataset, metric) for row in rows if not row.collapsed}
+    return {name: score.mean for name, score in scores.items() if score is not None}
+
+
+def of_seed(records: Iterable[Record], seed: int, dataset: str, metric: str) -> dict[str, float]:
+    """Network -> the score of its run with this seed, of those that finished."""
+    return {
+        record.variant: record.scores[dataset][metric]
+        for record in records
+        if record.seed == seed and record.status == "finished" and dataset in record.scores
+    }
+
+
+def seeds_of(records: Iterable[Record]) -> list[int]:
+    """All seeds, in order."""
+    return sorted({record.seed for record in records})

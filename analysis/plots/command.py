@@ -1,0 +1,174 @@
+"""From the options of figures.py to each figure: which runs, networks and images it shows."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from safmn_bench.ablations.data.benchmarks import read_pair
+from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.networks import _weights_in
+from safmn_bench.analysis.plots import feature_maps, loss_curves, tradeoff, visual_comparison
+from safmn_bench.analysis.plots.feature_maps import features, safm_of
+from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
+from safmn_bench.analysis.plots.tradeoff_points import AXES, MEASURED, dataset_of, tradeoff_points
+from safmn_bench.analysis.plots.visual_comparison import CropBox, crops_of, require_box
+from safmn_bench.analysis.stats.entries import Entry, entries_from, labelled
+from safmn_bench.analysis.stats.groups import find_runs, measure
+from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
+from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.weights import load_weights
+from safmn_bench.profiling.common.devices import choose_device
+
+_SMOOTHED_SHARE = 50  # a loss curve is smoothed over one 50th of its length
+T = TypeVar("T")
+Runs = list[tuple[RunFolder, Record]]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of figures.py."""
+    parser = argparse.ArgumentParser(prog="figures", description="Figures 1, 5, 6 and 7 as PDF, SVG and PNG.")
+    parser.add_argument(
+        "--figure", type=int, nargs="+", required=True, choices=tuple(FIGURES),
+        help="1: cost against PSNR; 5: features of the SAFM; 6: visual comparison; 7: loss curves",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("results/figures"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote")
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 2 for Figure 1, else 4")
+    one = parser.add_argument_group("Figure 1")
+    one.add_argument("--x", default="flops", choices=tuple(AXES), help="default: %(default)s")
+    one.add_argument("--dataset", metavar="NAME", help="default: Set5")
+    one.add_argument(
+        "--profiles", type=Path, nargs="+", default=[], metavar="FILE",
+        help="CSV files of complexity.py, latency.py, evaluate.py",
+    )  # fmt: skip
+    looks = parser.add_argument_group("Figures 5 and 6")
+    looks.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files; one for Figure 5")
+    looks.add_argument(
+        "--weights", type=Path, nargs="+", metavar="FILE",
+        help="a file per model (default: those of the lowest seed in --runs)",
+    )  # fmt: skip
+    looks.add_argument("--image", type=Path, metavar="FILE", help="an HR image; LR is made by MATLAB-style bicubic")
+    looks.add_argument("--block", type=int, metavar="N", help="Figure 5: which block, from 1 (default: the middle one)")
+    looks.add_argument(
+        "--box", type=int, nargs=4, metavar=("X", "Y", "WIDTH", "HEIGHT"), help="Figure 6: HR pixels, from upper left"
+    )
+    looks.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    seven = parser.add_argument_group("Figure 7")
+    seven.add_argument("--variants", nargs="+", metavar="NAME", help="which of the runs (default: all)")
+    seven.add_argument("--smooth", type=int, metavar="N", help="iterations to smooth over (default: a 50th of the run)")
+    return parser
+
+
+def figure1(args: argparse.Namespace) -> Figure:
+    """Cost against PSNR: the published networks and the measured ones."""
+    records = [record for _, record in find_runs(args.runs)] if args.runs else []
+    return tradeoff_figure(records, read_profiles(args.profiles), args.scale or 2, axis=args.x, asked=args.dataset)
+
+
+def tradeoff_figure(
+    records: Sequence[Record], profiles: Profiles, scale: int, *, axis: str = "flops", asked: str | None = None
+) -> Figure:
+    """Figure 1 from what was read, on the dataset asked for."""
+    entries = entries_from(measure(records, scale), profiles)
+    dataset = dataset_of(entries, asked)
+    points = tradeoff_points(axis, entries, profiles, scale=scale, dataset=dataset)
+    _say_what_is_missing(entries, dataset, sum(point.source == MEASURED for point in points))
+    return tradeoff.draw(points, x_title=AXES[axis], y_title=f"{dataset} x{scale}, PSNR of luma [dB]")
+
+
+def _say_what_is_missing(entries: Sequence[Entry], dataset: str, measured: int) -> None:
+    scored = dict.fromkeys(name for entry in entries for name in entry.scores)
+    if scored and not measured:
+        others = ", ".join(scored)
+        print(f"Nothing measured is drawn for {dataset}; there are scores on {others} (--dataset).", file=sys.stderr)
+
+
+def figure5(args: argparse.Namespace) -> Figure:
+    """Features of the SAFM of one block."""
+    image, scale = _required(args.image, "--image FILE", 5), args.scale or 4
+    ((name, network),) = _networks(args, scale, 5, at_most=1)
+    blocks = getattr(network, "feats", None)
+    block = args.block or (len(blocks) + 1) // 2 if blocks is not None else 1
+    safm_of(network, block)  # refuses what has none, before the image is read
+    lr = read_pair(ImageFiles(image.stem, image), scale).lr
+    title = f"{name} x{scale}, block {block}, {image.stem}: mean of |features| over channels"
+    return feature_maps.draw(lr, features(network, lr, block), title=title)
+
+
+def figure6(args: argparse.Namespace) -> Figure:
+    """The same part of an image from several networks."""
+    image, scale = _required(args.image, "--image FILE", 6), args.scale or 4
+    box = CropBox(*_required(args.box, "--box X Y WIDTH HEIGHT", 6))
+    require_box(box, image, scale)
+    device = choose_device(args.device)
+    networks = [(name, network.to(device)) for name, network in _networks(args, scale, 6)]
+    pair, crops = crops_of(image, box, networks, scale, device)
+    return visual_comparison.draw(pair.hr, box, crops, title=f"{image.stem} x{scale}; scores of the whole image")
+
+
+def figure7(args: argparse.Namespace) -> Figure:
+    """Loss curves of runs."""
+    if args.smooth is not None and args.smooth < 1:
+        raise UserError(f"--smooth {args.smooth}: give a number of iterations from 1 up.")
+    runs = find_runs(_required(args.runs, "--runs DIR", 7))
+    scale = args.scale or 4
+    return loss_figure(_chosen(runs, args.variants, scale), scale, smooth=args.smooth)
+
+
+def loss_figure(runs: Runs, scale: int, smooth: int | None = None) -> Figure:
+    """Figure 7 of these runs, smoothed over so many iterations (default: a 50th of the longest)."""
+    folders = {id(record): folder for folder, record in runs}
+    curves: dict[str, list[Curve]] = {
+        name: [read_curve(folders[id(record)], record) for record in one.records]
+        for name, one in labelled(measure([record for _, record in runs], scale))
+    }
+    if not curves:
+        raise UserError(f"There is no finished run at scale {scale} to draw a loss curve of. Run them again.")
+    longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
+    return loss_curves.draw(curves, window=smooth or max(1, round(longest / _SMOOTHED_SHARE)))
+
+
+def _chosen(runs: Runs, variants: Sequence[str] | None, scale: int) -> Runs:
+    """The runs of these variants, in the order asked for. Raises UserError for one that has no run at the scale."""
+    at_scale = [run for run in runs if run[1].scale == scale]
+    known = dict.fromkeys(record.variant for _, record in at_scale)
+    if not known:
+        raise UserError(f"There is no run at scale {scale}. Choose another --scale or --runs.")
+    names = [match_name("run of variant", name, known) for name in variants or known]
+    return [run for name in dict.fromkeys(names) for run in at_scale if run[1].variant == name]
+
+
+def _networks(
+    args: argparse.Namespace, scale: int, figure: int, at_most: int | None = None
+) -> list[tuple[str, nn.Module]]:
+    """The named networks with their weights, on the CPU, in evaluation mode."""
+    names: list[str] = _required(args.models, "--models NAME", figure)
+    if at_most is not None and len(names) > at_most:
+        raise UserError(f"Figure {figure} shows one network; --models has {len(names)}.")
+    files = args.weights or [_weights_in(args.runs, name, scale) for name in names]
+    if len(files) != len(names):
+        raise UserError(f"--models has {len(names)} names and --weights {len(files)} files. Give one file per model.")
+    networks = []
+    for name, file in zip(names, files, strict=True):
+        with torch.random.fork_rng(devices=[]):
+            network = find_candidate(name).build(scale)
+        load_weights(network, file)
+        networks.append((Path(name).stem if name.endswith((".yaml", ".yml")) else name, network.eval()))
+    return networks
+
+
+def _required(value: T | None, option: str, figure: int) -> T:
+    if value is None:
+        raise UserError(f"Figure {figure} needs {option}.")
+    return value
+
+
+FIGURES: dict[int, Callable[[argparse.Namespace], Figure]] = {1: figure1, 5: figure5, 6: figure6, 7: figure7}

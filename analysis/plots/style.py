@@ -1,0 +1,69 @@
+"""What all figures share: colours that the colour-blind tell apart, sizes for print, and three files per figure.
+
+Colours are Okabe and Ito's, and no line is told by its colour alone: each has a dash pattern or a marker of its own.
+Text is 7 to 9 points at a width of 3.4 inches (one column of a paper) or 7 inches (two).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from safmn_bench.analysis.escaping import printable
+from safmn_bench.profiling.common.files import write_atomically
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
+FORMATS = ("pdf", "svg", "png")
+PNG_DPI = 300
+
+_STYLE: dict[Any, Any] = {
+    "backend": "agg",
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.4,
+    "grid.color": "#DDDDDD",
+    "text.parse_math": False,  # a name with two dollars is a name
+    "svg.fonttype": "none",  # text stays text: searchable, and small
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "safmn-bench",  # the same figure gives the same file
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The figures' settings, for as long as one is drawn and written."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `folder/name.pdf`, `.svg` and `.png`, each atomically. Raises UserError where that fails."""
+    paths = []
+    for kind in FORMATS:
+        undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+        path = folder / f"{name}.{kind}"
+        write_atomically(
+            path, lambda handle, k=kind, m=undated: figure.savefig(handle, format=k, dpi=PNG_DPI, metadata=m)
+        )
+        paths.append(path)
+    return paths
+
+
+def label(text: str, limit: int = 40) -> str:
+    """A name as it may stand in a figure: one line, not longer than `limit` characters."""
+    clean = printable(text)
+    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"

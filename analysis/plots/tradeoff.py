@@ -1,0 +1,143 @@
+"""Figure 1: cost against PSNR; the area of a circle is the number of parameters, a stepped line the Pareto front."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from safmn_bench.analysis.plots.label_placement import Anchor, Box, distance, misleading, place
+from safmn_bench.analysis.plots.style import COLOURS, label
+from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front
+
+POINTS2_PER_K = 0.22  # area of a circle, in square points, per thousand parameters
+_SMALLEST_POINTS2 = 4.0  # below, a circle could not be seen
+_COLOUR = {PUBLISHED: COLOURS[0], MEASURED: COLOURS[1], MIXED: COLOURS[2]}
+_EDGE = {PUBLISHED: "-", MEASURED: "-", MIXED: "--"}
+_FAR_POINTS = 6.0  # a label further from its circle is tied to it by a line
+_TEXT_POINTS = 6.5
+_SIZES_K = (100, 500, 1000)
+_LINEAR_BELOW = 5.0  # largest cost over smallest, up to which a logarithmic axis would have too few ticks
+
+
+def draw(points: Sequence[Point], *, x_title: str, y_title: str) -> Figure:
+    """The figure, 6.0 x 4.0 inches."""
+    figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(x_title)
+    axes.set_ylabel(y_title)
+    axes.grid(True)
+    axes.set_axisbelow(True)
+    for source in dict.fromkeys(point.source for point in points):
+        _draw_source(axes, [point for point in points if point.source == source], source)
+    _scale(axes, points)
+    axes.margins(0.12, 0.14)
+    _legend(axes, points)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # the labels are placed for this very layout
+    _draw_labels(figure, axes, points)
+    return figure
+
+
+def area_points2(point: Point) -> float:
+    """Area of a circle in square points."""
+    return max(_SMALLEST_POINTS2, POINTS2_PER_K * point.params_k)
+
+
+def _draw_source(axes: Axes, points: Sequence[Point], source: str) -> None:
+    front = pareto_front(points)
+    xs, ys = [p.cost for p in front], [p.psnr_y_db for p in front]
+    axes.plot(
+        xs, ys, drawstyle="steps-post", color=_COLOUR[source], linewidth=0.9, linestyle=":", zorder=1, gid="front"
+    )
+    axes.scatter(
+        [p.cost for p in points], [p.psnr_y_db for p in points], s=[area_points2(p) for p in points],
+        facecolor=_COLOUR[source], alpha=0.45, edgecolor="none", zorder=2,
+    )  # fmt: skip
+    axes.scatter(
+        [p.cost for p in points], [p.psnr_y_db for p in points], s=[area_points2(p) for p in points],
+        facecolor="none", edgecolor=_COLOUR[source], linewidth=0.9, linestyle=_EDGE[source], zorder=3,
+    )  # fmt: skip
+
+
+def _scale(axes: Axes, points: Sequence[Point]) -> None:
+    """A logarithmic axis where costs differ widely, with ticks at 1, 2, 5, 10, 20 ... instead of powers of ten."""
+    costs = [point.cost for point in points]
+    if max(costs) < _LINEAR_BELOW * min(costs):
+        return
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(LogLocator(base=10, subs=()))
+
+
+def _legend(axes: Axes, points: Sequence[Point]) -> None:
+    """Below the axes, where it covers no point: sources, the front, and three circle sizes."""
+    handles: list[Any] = []
+    for source in (sources := list(dict.fromkeys(point.source for point in points))):
+        edge: dict[str, Any] = {"edgecolor": _COLOUR[source], "linestyle": _EDGE[source]}
+        handles.append(axes.scatter([], [], s=40, facecolor=[(*to_rgb(_COLOUR[source]), 0.45)], **edge))
+    (front,) = axes.plot([], [], color="#555555", linewidth=0.9, linestyle=":", drawstyle="steps-post")
+    sizes = [axes.scatter([], [], s=POINTS2_PER_K * k, facecolor="none", edgecolor="#555555") for k in _SIZES_K]
+    handles += [front, *sizes]
+    titles = [*sources, "Pareto front", *(f"{k} K parameters" for k in _SIZES_K)]
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.legend(handles, titles, loc="outside lower center", ncols=3, frameon=False, labelspacing=1.5)
+
+
+def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
+    """Names beside the circles, without overlap; those that might be read as another's are tied to their circle."""
+    texts = [
+        axes.text(
+            points[0].cost,
+            points[0].psnr_y_db,
+            label(p.label),
+            fontsize=_TEXT_POINTS,
+            va="center",
+            ha="center",
+            zorder=5,
+        )
+        for p in points
+    ]
+    per_point = figure.dpi / 72
+    anchors = []
+    for point, text in zip(points, texts, strict=True):
+        x, y = axes.transData.transform((point.cost, point.psnr_y_db))
+        size = text.get_window_extent()
+        radius = (area_points2(point) / 3.1416) ** 0.5
+        anchors.append(Anchor(x / per_point, y / per_point, radius, size.width / per_point, size.height / per_point))
+    frame = axes.get_window_extent()
+    bounds = Box(*(side / per_point for side in frame.extents))
+    for anchor, text, box in zip(anchors, texts, place(anchors, bounds, _fronts(axes, points, per_point)), strict=True):
+        centre = ((box.left + box.right) / 2 * per_point, (box.bottom + box.top) / 2 * per_point)
+        text.set_position(tuple(axes.transData.inverted().transform(centre)))
+        others = [other for other in anchors if other is not anchor]
+        if distance(anchor, box) > _FAR_POINTS or misleading(anchor, box, others):
+            _tie(axes, anchor, box, per_point)
+
+
+def _fronts(axes: Axes, points: Sequence[Point], per_point: float) -> list[Box]:
+    """The steps of the fronts as flat boxes, which labels keep clear of."""
+    boxes = []
+    for source in dict.fromkeys(point.source for point in points):
+        front = pareto_front([point for point in points if point.source == source])
+        ends = [axes.transData.transform((p.cost, p.psnr_y_db)) / per_point for p in front]
+        for (x, y), (next_x, next_y) in pairwise(ends):
+            boxes += [Box(x, y, next_x, y).grown(0.5), Box(next_x, y, next_x, next_y).grown(0.5)]
+    return boxes
+
+
+def _tie(axes: Axes, anchor: Anchor, box: Box, per_point: float) -> None:
+    """A thin line from the middle of a circle to its label."""
+    x, y = min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top)
+    ends = axes.transData.inverted().transform(
+        [(anchor.x * per_point, anchor.y * per_point), (x * per_point, y * per_point)]
+    )
+    axes.plot(ends[:, 0], ends[:, 1], color="#444444", linewidth=0.5, zorder=4, scalex=False, scaley=False)
+    axes.plot(ends[:1, 0], ends[:1, 1], ".", color="#444444", markersize=2, zorder=4, scalex=False, scaley=False)

@@ -1,0 +1,157 @@
+"""Figure 6: the HR image with a box, and that box from every method, PSNR and SSIM under each."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import nn
+
+from safmn_bench.ablations.data.benchmarks import Pair, read_pair
+from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.ablations.scoring.score import Protocol, evaluating, image_score, super_resolved
+from safmn_bench.ablations.scoring.tiling import tiling_for
+from safmn_bench.analysis.plots.style import PAGE_INCHES, label
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.peers.bicubic import Bicubic
+from safmn_bench.profiling.common.images import image_size
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """A part of the HR image, in pixels from its upper left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, rgb: torch.Tensor) -> torch.Tensor:
+        """That part of uint8 (3, H, W)."""
+        return rgb[:, self.y : self.y + self.height, self.x : self.x + self.width]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One method's part of the image, uint8 (3, height, width), and its scores on the whole image."""
+
+    label: str
+    rgb: torch.Tensor
+    psnr_y_db: float | None
+    """None for HR itself."""
+    ssim_y: float | None
+
+
+def require_box(box: CropBox, image: Path, scale: int) -> None:
+    """Raise UserError unless the box has some size and lies within the image, cropped to a multiple of `scale`."""
+    height, width = (side // scale * scale for side in image_size(image))
+    if min(box.width, box.height) < 8 or box.x < 0 or box.y < 0:
+        raise UserError(
+            f"--box {box.x} {box.y} {box.width} {box.height}: give X and Y from 0 up, and 8 pixels or more."
+        )
+    if box.x + box.width > width or box.y + box.height > height:
+        raise UserError(
+            f"--box {box.x} {box.y} {box.width} {box.height} reaches beyond {image}, which is {width}x{height} pixels. "
+            "X Y WIDTH HEIGHT are HR pixels from the upper left corner."
+        )
+
+
+def crops_of(
+    image: Path, box: CropBox, networks: Sequence[tuple[str, nn.Module]], scale: int, device: torch.device
+) -> tuple[Pair, list[Crop]]:
+    """The pair that was made of `image`, and the crops: HR, bicubic, then each (label, network on `device`).
+
+    LR is made from HR by MATLAB-style bicubic; scores are of the whole image by the usual protocol.
+    """
+    pair = read_pair(ImageFiles(image.stem, image), scale)
+    protocol = Protocol(scale=scale)
+    crops = [Crop("HR", box.of(pair.hr), None, None)]
+    for name, network in [("bicubic", Bicubic(scale=scale)), *networks]:
+        sr = _enlarged(network, pair, device)
+        score = image_score(pair, sr, protocol)
+        crops.append(Crop(name, box.of(sr).cpu(), score.psnr_y_db, score.ssim_y))
+    return pair, crops
+
+
+def _enlarged(network: nn.Module, pair: Pair, device: torch.device) -> torch.Tensor:
+    if isinstance(network, Bicubic):
+        return super_resolved(network, pair, device)
+    with evaluating(network):
+        _, height, width = pair.lr.shape
+        return super_resolved(network, pair, device, tiling_for(network, height, width, device, None))
+
+
+_BOX_COLOUR = "#D55E00"
+_CAPTION_INCHES = 0.32
+_GAP_INCHES = 0.07
+_WIDEST_SHARE = 0.45  # of the page, for the whole image
+_TEXT_POINTS = 6.5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places in inches from the upper left corner: (left, top, width, height) of the whole image and of each crop."""
+
+    height: float
+    """Of the figure; its width is a page's."""
+    whole: tuple[float, float, float, float]
+    crops: tuple[tuple[float, float, float, float], ...]
+
+
+def layout(whole: float, crop: float, count: int) -> Layout:
+    """The whole image on the left, as high as the rows of crops beside it where the page is wide enough for that.
+
+    `whole` and `crop` are width over height. Up to six crops stand in two rows, more of them in three.
+    """
+    rows = 2 if count <= 6 else 3
+    columns = math.ceil(count / rows)
+    between = (rows - 1) * (_CAPTION_INCHES + _GAP_INCHES)
+    room = PAGE_INCHES - columns * _GAP_INCHES
+    crop_height = (room - whole * between) / (rows * whole + columns * crop)
+    whole_width = whole * (rows * crop_height + between)
+    if not 0 < whole_width <= _WIDEST_SHARE * PAGE_INCHES:
+        whole_width = _WIDEST_SHARE * PAGE_INCHES
+        crop_height = (room - whole_width) / columns / crop
+    step = crop_height + _CAPTION_INCHES + _GAP_INCHES
+    places = tuple(
+        (whole_width + _GAP_INCHES + i % columns * (crop_height * crop + _GAP_INCHES), i // columns * step,
+         crop_height * crop, crop_height)
+        for i in range(count)
+    )  # fmt: skip
+    height = max(rows * step, whole_width / whole + _CAPTION_INCHES)
+    return Layout(height, (0.0, 0.0, whole_width, whole_width / whole), places)
+
+
+def draw(hr: torch.Tensor, box: CropBox, crops: Sequence[Crop], *, title: str) -> Figure:
+    """The figure, 7 inches wide: `hr`, uint8 (3, H, W), with the box in it, and the crops."""
+    places = layout(hr.shape[2] / hr.shape[1], box.width / box.height, len(crops))
+    figure = Figure(figsize=(PAGE_INCHES, places.height))
+    whole = _show(figure, places.whole, hr, label(title, 60))
+    whole.add_patch(
+        Rectangle((box.x - 0.5, box.y - 0.5), box.width, box.height, fill=False, edgecolor=_BOX_COLOUR, linewidth=1.2)
+    )
+    for place, one in zip(places.crops, crops, strict=True):
+        _show(figure, place, one.rgb, caption(one))
+    return figure
+
+
+def caption(crop: Crop) -> str:
+    """The method, and its PSNR [dB] / SSIM."""
+    if crop.psnr_y_db is None or crop.ssim_y is None:
+        return f"{label(crop.label, 24)}\nPSNR [dB] / SSIM"
+    return f"{label(crop.label, 24)}\n{crop.psnr_y_db:.2f} / {crop.ssim_y:.4f}"
+
+
+def _show(figure: Figure, place: tuple[float, float, float, float], rgb: torch.Tensor, text: str) -> Axes:
+    left, top, width, height = place
+    page_width, page_height = figure.get_size_inches()
+    bottom = page_height - top - height
+    axes = figure.add_axes((left / page_width, bottom / page_height, width / page_width, height / page_height))
+    axes.imshow(rgb.permute(1, 2, 0).numpy(), interpolation="nearest")
+    axes.set_axis_off()
+    axes.text(0.5, -0.04 / height, text, transform=axes.transAxes, ha="center", va="top", fontsize=_TEXT_POINTS)
+    return axes

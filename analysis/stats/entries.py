@@ -1,0 +1,116 @@
+"""Measured rows before they meet the paper's: from run records, and from scores and counts without a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of, datasets_of
+from safmn_bench.analysis.stats.profiles import Profiles, Rows, file_name, number
+from safmn_bench.models.errors import normalised
+
+Value = str | float | int | None
+COSTS = ("params", "flops", "acts")
+SHORT = {"psnr_y_db": "psnr_db", "ssim_y": "ssim"}
+"""A metric's name in fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One measured row: what it costs and where it is from (`values`), and its scores by dataset, both by field."""
+
+    key: str
+    """What a row of the paper is matched by: see `key_of`."""
+    label: str
+    scale: int
+    main: bool = True
+    """Whether it fills the paper's row; others stand below it."""
+    collapsed: bool = False
+    values: dict[str, Value] = field(default_factory=dict)
+    scores: dict[str, dict[str, Value]] = field(default_factory=dict)
+
+
+def key_of(name: str) -> str:
+    """A network's name without regard to spelling; SAFMN, wherever it is called so, is the baseline."""
+    return BASELINE if normalised(name) == "safmn" else normalised(name)
+
+
+def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry]:
+    """All entries: runs, plain bicubic on their images, scored weights, and counts where there is nothing else."""
+    main = main_setting(measured)
+    entries = [_of_runs(one, label, main=one.setting == main) for label, one in labelled(measured)]
+    entries += _of_bicubic(measured) + _of_scores(profiles.scores)
+    present = {(entry.key, entry.scale) for entry in entries}
+    for row in profiles.complexity:
+        where = key_of(row["model"]), int(row["scale"])
+        costs: dict[str, Value] = {cost: int(row[cost]) if row[cost].isdigit() else None for cost in COSTS}
+        if where in present:
+            for entry in entries:
+                if (entry.key, entry.scale) == where:
+                    entry.values.update({cost: entry.values.get(cost) or value for cost, value in costs.items()})
+        else:
+            entries.append(Entry(key=where[0], label=row["model"], scale=where[1], values=costs))
+    return entries
+
+
+def labelled(measured: Sequence[Measured]) -> list[tuple[str, Measured]]:
+    """Each with a name of its own: a network outside the main setting is told by its budget, or by a number."""
+    main = main_setting(measured)
+    found: list[tuple[str, Measured]] = []
+    for one in measured:
+        name = one.name if one.setting == main else f"{one.name} ({budget_of(one.records[0])})"
+        again = sum(other == name or other.startswith(f"{name} #") for other, _ in found)
+        found.append((f"{name} #{again + 1}" if again else name, one))
+    return found
+
+
+def main_setting(measured: Sequence[Measured]) -> str:
+    """The setting of most runs; the first met of several."""
+    runs: dict[str, int] = {}
+    for one in measured:
+        runs[one.setting] = runs.get(one.setting, 0) + len(one.records)
+    return max(runs, key=lambda setting: runs[setting]) if runs else ""
+
+
+def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
+    record = one.records[0]
+    values: dict[str, Value] = {"params": record.params, "flops": record.flops, "acts": record.acts}
+    values |= {"runs": len(one.records), "collapsed_runs": one.collapsed, "setting": one.setting}
+    scores = {dataset: _scores(one, dataset) for dataset in datasets_of([one])}
+    return Entry(
+        key=key_of(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,
+        values=values, scores=scores,
+    )  # fmt: skip
+
+
+def _scores(one: Measured, dataset: str) -> dict[str, Value]:
+    """Both metrics on one dataset: mean and interval over seeds, and the comparison with the baseline."""
+    found: dict[str, Value] = {}
+    for metric, short in SHORT.items():
+        if score := one.score(dataset, metric):
+            found |= {short: score.mean, f"{short}_ci95": score.half_width}
+        if against := one.comparisons.get((dataset, metric)):
+            delta = f"{short}_delta"
+            found |= {delta: against.difference, f"{delta}_ci95": against.half_width, f"{delta}_p": against.p}
+            found |= {f"{delta}_p_holm": against.p_holm, f"{delta}_verdict": against.verdict}
+    return found
+
+
+def _of_bicubic(measured: Sequence[Measured]) -> list[Entry]:
+    """Plain bicubic, which every run scores on its benchmarks: one entry for all, by scale."""
+    entries: dict[int, Entry] = {}
+    for record in (record for one in measured for record in one.records):
+        entry = entries.setdefault(record.scale, Entry(key="bicubic", label="bicubic", scale=record.scale))
+        for dataset, scores in record.bicubic.items():
+            entry.scores[dataset] = {short: scores.get(metric) for metric, short in SHORT.items()}
+    return list(entries.values())
+
+
+def _of_scores(rows: Rows) -> list[Entry]:
+    """One entry per model, scale and weight file of evaluate.py's CSV."""
+    entries: dict[tuple[str, str, str], Entry] = {}
+    for row in rows:
+        weights = file_name(row["weights"])
+        label = f"{row['model']} ({weights})" if weights else row["model"]
+        blank = Entry(key=key_of(row["model"]), label=label, scale=int(row["scale"]), values={"setting": weights})
+        entry = entries.setdefault((row["model"], row["scale"], row["weights"]), blank)
+        entry.scores[row["dataset"]] = {short: number(row[metric]) for metric, short in SHORT.items()}
+    return list(entries.values())

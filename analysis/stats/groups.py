@@ -1,0 +1,154 @@
+"""What was measured, gathered from run records: one `Measured` per network and setting, with its seeds together.
+
+Runs of one network that differ in what decides a score (training budget, training images, protocol) are never
+averaged, nor compared with a baseline of another setting: each setting is a row of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.analysis.stats.significance import Comparison, Interval, compare, interval, uneven_scatter
+from safmn_bench.models.errors import UserError
+
+METRICS = ("psnr_y_db", "ssim_y")
+BASELINE = "baseline"
+_BUDGET = ("iterations", "patch", "batch", "sampling")  # of recipe.train: what a variant does not change, a budget does
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One network in one setting: its runs by seed, and how it compares with the baseline of the same setting."""
+
+    name: str
+    """The variant's, as the run folder is named."""
+    scale: int
+    setting: str
+    """What the runs have in common; equal settings compare."""
+    records: Sequence[Record]
+    comparisons: Mapping[tuple[str, str], Comparison] = field(default_factory=dict)
+    """(dataset, metric) -> this network minus the baseline; without an entry where nothing is to compare."""
+
+    @property
+    def collapsed(self) -> int:
+        """How many of the runs collapsed; the scores of such a run are of the last weights before."""
+        return sum(record.status == "collapsed" for record in self.records)
+
+    def score(self, dataset: str, metric: str) -> Interval | None:
+        """Mean over seeds of a run's mean over images, with its interval; None where no run has it."""
+        values = [record.scores[dataset][metric] for record in self.records if dataset in record.scores]
+        finite = [value for value in values if value is not None]
+        return interval(finite) if finite else None
+
+    def by_seed(self, dataset: str, metric: str) -> dict[int, dict[str, float]]:
+        """Seed -> image -> score, of the runs that did not collapse."""
+        return {
+            record.seed: {
+                image: scores[metric]
+                for image, scores in record.scores[dataset]["images"].items()
+                if scores[metric] is not None
+            }
+            for record in self.records
+            if dataset in record.scores and record.status == "finished"
+        }
+
+
+def measure(records: Sequence[Record], scale: int, baseline: str = BASELINE) -> list[Measured]:
+    """The networks of `records` at one scale, in the order met, each compared with `baseline` of its own setting."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.scale == scale and record.status != "failed":
+            groups.setdefault((record.variant, setting(record)), []).append(record)
+    rows = [Measured(name=name, scale=scale, setting=one, records=runs) for (name, one), runs in groups.items()]
+    for one in dict.fromkeys(row.setting for row in rows):
+        found = _comparisons([row for row in rows if row.setting == one], baseline)
+        rows = [replace(row, comparisons=found.get(row.name, {})) if row.setting == one else row for row in rows]
+    return rows
+
+
+def setting(record: Record) -> str:
+    """What must be equal for two runs to compare, in words: budget, training images, protocol."""
+    content = record.data.get("train", {}).get("content", "")
+    return f"{budget_of(record)}; trained on {training_images(record)} {content}; {record.protocol}"
+
+
+def budget_of(record: Record) -> str:
+    """How long and on what patches a run trained."""
+    train = record.recipe.get("train", {})
+    return ", ".join(f"{key} {train[key]}" for key in _BUDGET if key in train) or "unknown budget"
+
+
+def training_images(record: Record) -> str:
+    """The training sets by name, and how many images they hold."""
+    images: Mapping[str, Any] = record.data.get("train", {})
+    names = " + ".join(str(one.get("name")) for one in images.get("sets", [])) or "unknown images"
+    return f"{names} ({images.get('images', '?')} images)"
+
+
+def datasets_of(rows: Sequence[Measured]) -> list[str]:
+    """Every dataset that some run was scored on, in the order met."""
+    return list(dict.fromkeys(dataset for row in rows for record in row.records for dataset in record.scores))
+
+
+def uneven(rows: Sequence[Measured], dataset: str) -> list[str]:
+    """Networks whose PSNR scatters over seeds more than that of the others of their setting."""
+    found: list[str] = []
+    for one in dict.fromkeys(row.setting for row in rows):
+        found += uneven_scatter(_family([row for row in rows if row.setting == one], dataset, "psnr_y_db"))
+    return found
+
+
+def _family(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Network -> seed -> image -> score, of the networks that have finished runs on the dataset."""
+    scores = {row.name: row.by_seed(dataset, metric) for row in rows if not row.collapsed}
+    return {name: runs for name, runs in scores.items() if runs}
+
+
+def _comparisons(rows: Sequence[Measured], baseline: str) -> dict[str, dict[tuple[str, str], Comparison]]:
+    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting."""
+    found: dict[str, dict[tuple[str, str], Comparison]] = {}
+    for dataset in datasets_of(rows):
+        for metric in METRICS:
+            scores = _family(rows, dataset, metric)
+            if baseline not in scores or not _common_images(scores):
+                continue
+            for name, one in compare(scores, baseline).items():
+                found.setdefault(name, {})[dataset, metric] = one
+    return found
+
+
+def _common_images(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> set[str]:
+    """Images that every run has; none where two folders of one name hold different ones."""
+    runs = [set(run) for by_seed in scores.values() for run in by_seed.values()]
+    return set.intersection(*runs) if runs else set()
+
+
+RECORDS = "*/x[234]/seed*/record.json"
+
+
+def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
+    """Every finished or collapsed run below `runs`, by variant, scale and seed.
+
+    Raises UserError where the folder is missing or holds no record, and where a record cannot be read.
+    """
+    if not runs.is_dir():
+        raise UserError(f"{runs} is not a folder. Give the folder that run.py wrote to (its --out).")
+    found: list[tuple[RunFolder, Record]] = []
+    for path in runs.glob(RECORDS):
+        folder = RunFolder(path.parent)
+        record = read_record(folder)
+        if record is not None and record.status != "failed":
+            found.append((folder, record))
+    if not found:
+        raise UserError(f"{runs} holds no finished run ({RECORDS}). Run ablations/run.py --out {runs} first.")
+    return sorted(found, key=lambda item: (item[1].variant, item[1].scale, item[1].seed))
+
+
+def variants_of(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by variant, in the order met."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.variant, []).append(record)
+    return groups

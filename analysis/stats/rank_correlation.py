@@ -1,0 +1,63 @@
+"""Do two columns of scores rank networks alike? Spearman's coefficient, its interval, and who changes place most.
+
+The interval is Fisher's z with the standard error of Bonett and Wright (2000, "Sample size requirements for estimating
+Pearson, Kendall and Spearman correlations", Psychometrika 65, 23-28): sqrt((1 + r^2 / 2) / (n - 3)). It is over the
+choice of networks, as if they were drawn from many such variants; what seeds do to the ranking is another matter.
+
+Not a bootstrap: of 8 to 10 networks each draw repeats some, and their ties are what a short ranking has none of.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy import stats
+
+from safmn_bench.analysis.stats.significance import LEVEL
+
+FEWEST = 4  # networks that an interval needs: its standard error divides by n - 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlation:
+    """Spearman's coefficient of n networks; None where a column has fewer than two different scores."""
+
+    r: float | None
+    low: float | None = None
+    """Of the 95 % interval; None for fewer than FEWEST networks, and for rankings that agree or oppose exactly."""
+    high: float | None = None
+    p: float | None = None
+    """Two-sided, by scipy's t approximation."""
+    n: int
+
+
+def spearman(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Correlation:
+    """The coefficient over the networks that both have."""
+    names = [name for name in ours if name in theirs]
+    a, b = [ours[name] for name in names], [theirs[name] for name in names]
+    if len(set(a)) < 2 or len(set(b)) < 2:
+        return Correlation(r=None, n=len(names))
+    found = stats.spearmanr(a, b)
+    r, p = float(found.statistic), float(found.pvalue)  # pyright: ignore[reportAttributeAccessIssue]
+    low, high = interval_of(r, len(names)) or (None, None)
+    return Correlation(r=r, low=low, high=high, p=p if math.isfinite(p) else None, n=len(names))
+
+
+def interval_of(r: float, n: int) -> tuple[float, float] | None:
+    """The 95 % interval of Spearman's r over n networks; None where it is not defined."""
+    if n < FEWEST or abs(r) >= 1 - 1e-12:
+        return None
+    half_width = float(stats.norm.ppf((1 + LEVEL) / 2)) * math.sqrt((1 + r**2 / 2) / (n - 3))
+    return math.tanh(math.atanh(r) - half_width), math.tanh(math.atanh(r) + half_width)
+
+
+def largest_change(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[str, float]:
+    """The network whose place among those that both have changes most, and by how many places; the first of several.
+
+    Ties share the mean of their places. Raises ValueError where there is no common network.
+    """
+    names = [name for name in before if name in after]
+    places = [stats.rankdata([-scores[name] for name in names]) for scores in (before, after)]
+    changes = {name: abs(float(a - b)) for name, a, b in zip(names, *places, strict=True)}
+    name = max(changes, key=lambda name: changes[name])
+    return name, changes[name]

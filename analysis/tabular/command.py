@@ -1,0 +1,120 @@
+"""From files to a table: which runs and profiles belong to which table of the paper, and in which format it is written.
+
+CSV holds every field to 12 digits, Markdown shows the best bold and the second best in italics, LaTeX is latex.py's.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.escaping import markdown, printable
+from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, key_of
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, measure
+from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
+from safmn_bench.analysis.tabular.ablation_tables import build
+from safmn_bench.analysis.tabular.latex import to_latex
+from safmn_bench.analysis.tabular.notes import notes_for
+from safmn_bench.analysis.tabular.profile_tables import table2, table5
+from safmn_bench.analysis.tabular.table import Column, Table, cells_of
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import TABLE3, TABLE4, VARIANTS
+
+_NAMES = {3: {one.name for one in TABLE3}, 4: {one.name for one in TABLE4}}
+
+
+def table_of(
+    number: int, *, runs: Path | None = None, profiles: Sequence[Path] = (), scale: int | None = None
+) -> Table:
+    """Table `number` of the paper. Raises UserError for unusable files, and for a scale that the table has not."""
+    records = [record for _, record in find_runs(runs)] if runs is not None else []
+    return tabulate(number, records, read_profiles(profiles), scale)
+
+
+def tabulate(number: int, records: Sequence[Record], profiles: Profiles, scale: int | None = None) -> Table:
+    """The same from what was read; only what belongs to the table is taken."""
+    if number in (2, 5):
+        if scale not in (None, 4):
+            raise UserError(f"Table {number} has no scale to choose: leave out --scale {scale}.")
+        return table2(profiles) if number == 2 else table5(profiles)
+    scales = [scale] if scale else [2, 3, 4] if number == 1 else [4]
+    measured: list[Measured] = [row for at in scales for row in _measured(number, records, at)]
+    entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
+    return build(number, entries, scale, notes_for(number, measured, profiles))
+
+
+def _measured(number: int, records: Sequence[Record], scale: int) -> list[Measured]:
+    """What the table shows; variants of Tables 3 and 4 are compared as one family, wherever they are shown.
+
+    Alone, Table 4 would judge by the scatter of few runs, and a difference could stand in one table and not in the
+    other.
+    """
+    together = (number,) if number == 1 else (3, 4)
+    rows = measure([record for record in records if any(belongs(record, table) for table in together)], scale)
+    return [row for row in rows if belongs(row.records[0], number)]
+
+
+def belongs(record: Record, number: int) -> bool:
+    """Whether a run is shown in Table 1 (networks), 3 (variants) or 4 (depth); one's own variants are in 1 and 3."""
+    if number == 4:
+        return record.variant in _NAMES[4]
+    if record.variant in VARIANTS:
+        return record.variant in _NAMES[3] if number == 3 else record.variant == BASELINE
+    return number == 1 or bool(record.config)
+
+
+def _entry_belongs(entry: Entry, number: int) -> bool:
+    """Table 1 has bicubic and networks; the others have only variants."""
+    known = {key_of(name) for name in VARIANTS}
+    if number == 1:
+        return entry.key == BASELINE or entry.key not in known
+    return entry.key in {key_of(name) for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)
+
+
+def to_csv(table: Table) -> str:
+    """A line per row, a column per field; an empty cell where there is no value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(table.fields)
+    for row in table.rows:
+        writer.writerow([_plain(row.values.get(key)) for key in table.fields])
+    return buffer.getvalue()
+
+
+def stable(value: float) -> float:
+    """A computed figure at 10 decimals and 12 significant digits: beyond them another processor rounds sums otherwise.
+
+    Decimals count too: the difference of two scores of 30 dB is no surer than they are, however small it is.
+    """
+    return float(f"{round(value, 10):.12g}")
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, float):
+        return stable(value)
+    return printable(value) if isinstance(value, str) else value
+
+
+def to_markdown(table: Table) -> str:
+    """A GitHub table; bands stand before the columns' titles, since its header has one line."""
+    columns = table.shown()
+    lines = [f"**Table {table.number}.** {markdown(table.title)}", ""]
+    lines += [_line(markdown(_title(column)) for column in columns)]
+    lines += [_line("--:" if column.band else ":--" for column in columns)]
+    lines += [_line(cells) for cells in cells_of(table, columns, markdown, {1: "**{}**", 2: "*{}*"}, r"\*")]
+    notes = [markdown(note) for note in table.notes]
+    return "\n".join([*lines, "", *(f"{note}\n" for note in notes)])
+
+
+def _title(column: Column) -> str:
+    """A column's header in one line."""
+    title = f"{column.band.lower()}: {column.title}" if column.band else column.title
+    return f"{title} {column.unit}" if column.unit else title
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "latex": to_latex, "markdown": to_markdown}

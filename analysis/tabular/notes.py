@@ -1,0 +1,95 @@
+"""What stands under Tables 1, 3 and 4: how to read the figures, where they come from, and what is odd about them."""
+
+import re
+from collections.abc import Sequence
+
+from safmn_bench.analysis.stats.groups import Measured, datasets_of, uneven
+from safmn_bench.analysis.stats.profiles import Profiles, file_name
+from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
+from safmn_bench.analysis.tabular.ablation_tables import PAPER_COSTS, UNITS
+from safmn_bench.models.catalog import MODELS
+from safmn_bench.profiling.common.paper import compare
+
+_PUBLISHED = (
+    "Published: as printed; trained for 500,000 iterations on DIV2K and Flickr2K. Scores of other training, or on "
+    "other images, do not compare with them. A dash: not measured, or not published."
+)
+_COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are the outputs of all convolutions."
+
+_ASTERISK = "*: training collapsed; the scores are of weights from before."
+
+
+def notes_for(number: int, measured: Sequence[Measured], profiles: Profiles) -> list[str]:
+    """All notes of a table, the general ones first."""
+    notes = [_PUBLISHED, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
+    notes += provenance_notes(measured) + collapse_notes(measured) + _scatter(measured)
+    return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
+
+
+def _scored_weights(number: int, profiles: Profiles) -> list[str]:
+    """Weights that were scored as they are: not trained by a run of this table."""
+    files = [
+        f"{row['model']} x{row['scale']} with {file_name(row['weights'])}" for row in profiles.scores if row["weights"]
+    ]
+    if number != 1 or not files:
+        return []
+    return [f"Scored with weights from a file, by evaluate.py: {', '.join(dict.fromkeys(files))}."]
+
+
+def _intervals(measured: Sequence[Measured]) -> list[str]:
+    if not any(len(one.records) > 1 for one in measured):
+        return []
+    return ["Mean over runs ± half the 95 % t interval over seeds."]
+
+
+def _verdicts(measured: Sequence[Measured]) -> list[str]:
+    """How differences from the baseline were judged, and over how many at once."""
+    family = max((found.family for one in measured for found in one.comparisons.values()), default=0)
+    if not family:
+        return []
+    return [
+        "Δ: minus the baseline of the same setting, ± half the 95 % interval of a test paired over seeds and images "
+        "(crossed random effects, scatter over seeds pooled over all networks of that setting). n.s.: p >= 0.05. "
+        "(alone): p < 0.05 by itself, not so once corrected for all of them on that benchmark "
+        f"({family} compared; Holm). untested: one seed only."
+    ]
+
+
+def _scatter(measured: Sequence[Measured]) -> list[str]:
+    names = dict.fromkeys(name for dataset in datasets_of(measured) for name in uneven(measured, dataset))
+    if not names:
+        return []
+    return [
+        f"Runs scatter more than those of the others (F test, p < 0.01), so judged too lightly: {', '.join(names)}."
+    ]
+
+
+def _differing_counts(number: int, measured: Sequence[Measured], profiles: Profiles) -> list[str]:
+    """Counts that do not print as published, with the reason where one is known: one note, equal reasons together."""
+    scales: dict[tuple[str, str], dict[str, None]] = {}
+    for name, scale, reason in [*_from_complexity(profiles), *_from_runs(number, measured)]:
+        scales.setdefault((name, reason), {})[f"x{scale}"] = None
+    parts = [f"{name} {', '.join(at)}: {reason}" for (name, reason), at in scales.items()]
+    return [f"Counted otherwise than published: {'; '.join(parts)}."] if parts else []
+
+
+_REASONS = re.compile(rf"; (?=(?:{'|'.join(PAPER_COSTS.values())}): )")  # between reasons, not within one
+
+
+def _from_complexity(profiles: Profiles) -> list[tuple[str, str, str]]:
+    """(name, scale, reason) of complexity.py's rows."""
+    rows = [row for row in profiles.complexity if row.get("note")]
+    return [(row["model"], row["scale"], reason) for row in rows for reason in _REASONS.split(row["note"])]
+
+
+def _from_runs(number: int, measured: Sequence[Measured]) -> list[tuple[str, str, str]]:
+    """(name, scale, reason) of trained networks."""
+    found = []
+    for one in measured:
+        record = one.records[0]
+        name = MODELS[record.model].label if number == 1 and record.model in MODELS else one.name
+        counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
+        for cost, column in PAPER_COSTS.items():
+            if reason := compare(number, name, one.scale, column, counts[cost] / UNITS[cost]):
+                found.append((name, str(one.scale), reason))
+    return found

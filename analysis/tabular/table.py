@@ -1,0 +1,127 @@
+"""A table before it has a format: fields (one value each, as in the CSV), columns (what is shown), rows, notes.
+
+Published figures are text, as printed in the paper; measured ones are numbers, rounded only where they are shown.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from safmn_bench.analysis.stats.entries import Value
+
+PUBLISHED, MEASURED = "Published", "Measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One field within a shown column; left out, with what stands before it, where the row has no value."""
+
+    key: str
+    before: str = ""
+    digits: int | None = None
+    """Decimals of a number."""
+    unit: float = 1.0
+    """What a number is divided by before it is shown: 1e3 shows 239520 as 239.52."""
+    signed: bool = False
+    better: int = 0
+    """1 where more is better, -1 where less is, 0 where best and second best are not marked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What is shown in one column: `pieces` side by side, a dash where the first has no value."""
+
+    title: str
+    pieces: Sequence[Piece]
+    unit: str = ""
+    """What the figures are, with their unit: a second line of the header."""
+    once: bool = False
+    """Whether a value that repeats that of the row above may be left out."""
+    band: str = ""
+    """PUBLISHED, MEASURED, or nothing for what names the row."""
+    starred: bool = False
+    """Whether an asterisk stands here for training that collapsed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """`values` by field; a rule parts the sections of a table."""
+
+    values: Mapping[str, Value]
+    section: str = ""
+    ranked_with: str = ""
+    """Best and second best are marked among rows that share this."""
+    collapsed: frozenset[str] = frozenset()
+    """Bands in which training collapsed: starred, and not ranked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table of the paper, published beside measured. `fields` are the CSV's columns, in order."""
+
+    number: int
+    title: str
+    fields: Sequence[str]
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def shown(self) -> list[Column]:
+        """The columns to show: those in which nothing was measured are left out, unless nothing was at all."""
+        empty = [column for column in self.columns if column.band == MEASURED and not self.filled(column)]
+        everything = all(column in empty for column in self.columns if column.band == MEASURED)
+        return [column for column in self.columns if everything or column not in empty]
+
+    def filled(self, column: Column) -> bool:
+        """Whether some row has a value in it."""
+        return any(row.values.get(column.pieces[0].key) not in (None, "") for row in self.rows)
+
+    def ranks(self) -> dict[tuple[int, str], int]:
+        """(row index, field) -> 1 for the best of its group as it is shown, 2 for the second best."""
+        found: dict[tuple[int, str], int] = {}
+        for column in self.columns:
+            for piece in (piece for piece in column.pieces if piece.better):
+                for group in dict.fromkeys(row.ranked_with for row in self.rows):
+                    found |= self._ranked(piece, column.band, group)
+        return found
+
+    def _ranked(self, piece: Piece, band: str, group: str) -> dict[tuple[int, str], int]:
+        shown = {
+            index: float(text(row.values.get(piece.key), piece))
+            for index, row in enumerate(self.rows)
+            if row.ranked_with == group and band not in row.collapsed and row.values.get(piece.key) is not None
+        }
+        best_first = sorted(set(shown.values()), reverse=piece.better > 0)
+        if len(shown) < 2:
+            return {}
+        return {(i, piece.key): best_first.index(v) + 1 for i, v in shown.items() if v in best_first[:2]}
+
+
+def text(value: Value, piece: Piece) -> str:
+    """A value as it is shown: published text unchanged, numbers rounded to the piece's digits."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    shown = f"{value / piece.unit:{'+' if piece.signed else ''}.{piece.digits or 0}f}"
+    return shown.replace("-", "−") if piece.signed else shown
+
+
+Escape = Callable[[str], str]
+
+
+def cells_of(
+    table: Table, columns: Sequence[Column], escape: Escape, marks: dict[int, str], star: str
+) -> Iterator[list[str]]:
+    """Each row's cells in `columns`; `marks`: templates for the best (1) and second (2); `star`: for a collapse."""
+    ranks = table.ranks()
+    for index, row in enumerate(table.rows):
+        own = {key: marks[rank] for (i, key), rank in ranks.items() if i == index}
+        yield [_cell(row, column, own, escape, star) for column in columns]
+
+
+def _cell(row: Row, column: Column, marks: dict[str, str], escape: Escape, star: str) -> str:
+    if row.values.get(column.pieces[0].key) in (None, ""):
+        return escape("–") if column.band else ""
+    shown = ""
+    for piece in column.pieces:
+        if part := escape(text(row.values.get(piece.key), piece)):
+            shown += escape(piece.before) + marks.get(piece.key, "{}").format(part)
+    return shown + (star if column.starred and column.band in row.collapsed else "")

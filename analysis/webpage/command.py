@@ -1,0 +1,149 @@
+"""What report.py does: a runs folder, its networks on some pictures, and profiles, into one page."""
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmarks
+from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.analysis.attribution.local_attribution import STEPS
+from safmn_bench.analysis.attribution.objective import Window
+from safmn_bench.analysis.stats.groups import find_runs
+from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
+from safmn_bench.analysis.stats.provenance import short_commit
+from safmn_bench.analysis.webpage import rows as report_rows
+from safmn_bench.analysis.webpage.page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
+from safmn_bench.analysis.webpage.pictures import comparison, lam_panels, networks_of
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import paper_order
+from safmn_bench.profiling.common.console import progress
+from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.files import require_writable, write_text
+from safmn_bench.profiling.common.machine import commit
+from safmn_bench.profiling.common.memory import keep_freed_memory
+
+FILE = "index.html"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of report.py."""
+    parser = argparse.ArgumentParser(
+        prog="report",
+        description="One self-contained HTML page about a folder of runs: what mattered, and by how much.",
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("results/runs"), metavar="DIR",
+        help="where run.py wrote (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--benchmarks", type=Path, nargs="+", default=[], metavar="DIR",
+        help="folders of pictures to compare on (default: embedded photographs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", type=int, default=2, metavar="N", help="pictures to compare on; 0: none (default: %(default)s)"
+    )
+    parser.add_argument("--no-lam", action="store_true", help="no attribution maps, which take most of the time")
+    parser.add_argument(
+        "--lam-window", type=int, nargs=3, metavar=("X", "Y", "SIZE"),
+        help="attributed SR pixels in the middle 256x256 of the first picture (default: where there is most detail)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="path steps of the maps (default: 50)")
+    parser.add_argument(
+        "--profiles", type=Path, nargs="+", default=[], metavar="FILE",
+        help="CSV files of latency.py, operators.py, complexity.py and evaluate.py to show",
+    )  # fmt: skip
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/report"), metavar="DIR", help=f"DIR/{FILE} (default: %(default)s)"
+    )
+    return parser
+
+
+def make(args: argparse.Namespace) -> Path:
+    """Write the report and return its path. Raises UserError for what cannot be read, done or written."""
+    for option, value, least in (("--images", args.images, 0), ("--steps", args.steps, 1)):
+        if value < least:
+            raise UserError(f"{option} {value}: a whole number, {least} or more.")
+    path = args.out / FILE
+    require_writable(path, "--out")
+    device = choose_device(args.device)
+    profiles = read_profiles(args.profiles)
+    runs = find_runs(args.runs)
+    show = Show(
+        benchmarks=args.benchmarks, images=args.images, lam=not args.no_lam, steps=args.steps, device=device,
+        window=Window(*args.lam_window) if args.lam_window else None,
+    )  # fmt: skip
+    made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
+    write_text(path, page_of(runs, show, profiles, made))
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """Which pictures the page shows, and how they are made."""
+
+    benchmarks: Sequence[Path] = ()
+    images: int
+    lam: bool
+    steps: int
+    device: torch.device
+    window: Window | None = None
+    step_batch: int | None = None
+    """Path steps at once; None lets the free memory decide, and with it the last digits of an attribution."""
+
+
+def page_of(runs: Runs, show: Show, profiles: Profiles, made: str) -> str:
+    """The page's HTML. Raises UserError where it would be too large."""
+    if show.device.type == "cpu":
+        keep_freed_memory()
+    runs = sorted(runs, key=lambda run: paper_order(run[1].variant))
+    records = [record for _, record in runs]
+    scales = sorted({record.scale for record in records})
+    view = View(
+        title="Super-resolution ablations, measured",
+        lead=lead(runs, scales),
+        scales=[scale_view(runs, scale, pictures_of(runs, scale, show)) for scale in scales],
+        runs=report_rows.runs(records),
+        profiles=profile_grids(profiles),
+        recipes=distinct(records, "recipe"),
+        machines=distinct(records, "machine"),
+        made=made,
+    )
+    return render(view)
+
+
+def lead(runs: Runs, scales: Sequence[int]) -> str:
+    """The report in one sentence."""
+    records = [record for _, record in runs]
+    variants = len({record.variant for record in records})
+    collapsed = sum(record.status == "collapsed" for record in records)
+    failed = sum(record.status == "failed" for record in records)
+    ends = [f"{count} {word}" for count, word in ((collapsed, "collapsed"), (failed, "failed")) if count]
+    at = " and ".join(f"x{scale}" for scale in scales)
+    return f"{variants} networks in {len(records)} runs at {at}" + (f", {' and '.join(ends)}" if ends else "") + "."
+
+
+def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:
+    """Comparisons and attribution maps at one scale, with a progress bar."""
+    pictures = Pictures()
+    if not show.images and not show.lam:
+        return pictures
+    subjects, pictures.left_out = networks_of([(f, r) for f, r in runs if r.scale == scale])
+    if not subjects:
+        return pictures
+    benchmark = (open_benchmarks(show.benchmarks, scale) or [embedded_validation(scale)])[0]
+    items: Sequence[ImageFiles] = benchmark.items
+    with progress() as bar:
+        for item in bar.track(items[: show.images], description=f"Enlarging x{scale}"):
+            pictures.comparisons.append(comparison(subjects, item, scale, show.device))
+        if show.lam:
+            task = bar.add_task(f"Attributing x{scale}", total=show.steps * len(subjects))
+            pictures.lam = lam_panels(
+                subjects, items[0].hr, scale, window=show.window, steps=show.steps, device=show.device,
+                step_batch=show.step_batch, advance=lambda steps: bar.advance(task, steps),
+            )  # fmt: skip
+    return pictures

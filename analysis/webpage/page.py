@@ -1,0 +1,195 @@
+"""The report's page: records, profiles and pictures become one view, and the view one file of HTML.
+
+Everything is inside the file: styles, one script (the page's policy allows that very script and nothing else), charts
+as SVG, pictures as data. Every text is escaped by the templates.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.escaping import printable
+from safmn_bench.analysis.plots.loss_curves import MOST, Curve, read_curve
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, measure
+from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
+from safmn_bench.analysis.webpage import charts as report_charts
+from safmn_bench.analysis.webpage import rows as report_rows
+from safmn_bench.analysis.webpage.pictures import Comparison, LamPanels
+from safmn_bench.analysis.webpage.rows import Grid
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import paper_order
+from safmn_bench.profiling.common.files import package_folder
+
+MOST_BYTES = 10 * 10**6
+Runs = Sequence[tuple[RunFolder, Record]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deltas:
+    """The comparison with the baseline on one benchmark."""
+
+    grid: Grid
+    chart: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleView:
+    """Everything measured at one scale."""
+
+    scale: int
+    overview: Grid
+    settings: dict[str, str]
+    """Setting -> letter."""
+    deltas: Sequence[Deltas]
+    losses: Sequence[Markup]
+    tradeoff: Markup | None
+    costs: Grid
+    notes: Sequence[str]
+    comparisons: Sequence[Comparison] = ()
+    lam: LamPanels | None = None
+    left_out: Sequence[str] = ()
+    """What cannot be shown, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What the template shows."""
+
+    title: str
+    lead: str
+    scales: Sequence[ScaleView]
+    runs: Grid
+    profiles: Sequence[Grid]
+    recipes: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    """Title, and (key, value) of each different recipe."""
+    machines: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    made: str
+    """When, by which commit, with which command."""
+
+
+@dataclass
+class Pictures:
+    """Pictures of one scale."""
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    lam: LamPanels | None = None
+    left_out: list[str] = field(default_factory=list)
+
+
+def scale_view(runs: Runs, scale: int, pictures: Pictures) -> ScaleView:
+    """All about the runs of one scale."""
+    here = [(folder, record) for folder, record in runs if record.scale == scale]
+    here.sort(key=lambda run: paper_order(run[1].variant))
+    rows = measure([record for _, record in here], scale)
+    rows.sort(key=lambda row: paper_order(row.name))
+    curves, missing = _curves([run for run in here if run[1].status != "failed"])
+    return ScaleView(
+        scale=scale,
+        overview=report_rows.overview(rows, scale),
+        settings={printable(words): letter for words, letter in report_rows.settings_of(rows).items()},
+        deltas=_deltas(rows, scale),
+        losses=_losses(curves, scale),
+        tradeoff=_tradeoff(rows, scale),
+        costs=report_rows.uncounted(rows),
+        notes=[printable(note) for note in [*provenance_notes(rows), *collapse_notes(rows)]],
+        comparisons=pictures.comparisons,
+        lam=pictures.lam,
+        left_out=[*missing, *pictures.left_out],
+    )
+
+
+def _deltas(rows: Sequence[Measured], scale: int) -> list[Deltas]:
+    found = []
+    for index, dataset in enumerate(datasets_of(rows)):
+        grid = report_rows.deltas(rows, dataset)
+        if grid is not None:
+            found.append(Deltas(grid=grid, chart=report_charts.delta_chart(rows, dataset, f"delta{scale}-{index}")))
+    return found
+
+
+def _curves(runs: Runs) -> tuple[dict[str, list[Curve]], list[str]]:
+    """Loss curves by network, and which runs have none that can be drawn."""
+    curves: dict[str, list[Curve]] = {}
+    missing = []
+    for folder, record in runs:
+        name = printable(record.variant)
+        try:
+            curve = read_curve(folder, record)
+        except UserError as error:
+            missing.append(f"No loss curve of {name} seed {record.seed}: {printable(str(error))}")
+            continue
+        if np.isfinite(curve.loss).any():
+            curves.setdefault(name, []).append(curve)
+        else:
+            missing.append(f"No loss curve of {name} seed {record.seed}: no loss is finite.")
+    return curves, missing
+
+
+def _losses(curves: dict[str, list[Curve]], scale: int) -> list[Markup]:
+    """Charts of as many networks as can be told apart, the baseline in each."""
+    curves = dict(curves)
+    longest = max((curve.iterations[-1] for group in curves.values() for curve in group), default=0)
+    window = max(1, round(longest / 20))
+    first = {BASELINE: curves.pop(BASELINE)} if BASELINE in curves else {}
+    names, room = list(curves), MOST - len(first)
+    groups = [names[start : start + room] for start in range(0, len(names), room)] or ([[]] if first else [])
+    return [
+        report_charts.loss_chart({**first, **{name: curves[name] for name in group}}, window, f"loss{scale}-{index}")
+        for index, group in enumerate(groups)
+    ]
+
+
+def _tradeoff(rows: Sequence[Measured], scale: int) -> Markup | None:
+    dataset = next(iter(datasets_of(rows)), None)
+    points = report_charts.measured_points(rows, dataset) if dataset else []
+    if dataset is None or not points:
+        return None
+    return report_charts.tradeoff_chart(points, "flops", dataset, f"tradeoff{scale}")
+
+
+def profile_grids(profiles: Profiles) -> list[Grid]:
+    """Latency, memory, operators, scores and counts that were measured without a run."""
+    found = [("Time and memory per image", profiles.latency), ("Scores of weight files", profiles.scores)]
+    found += [("Counts", profiles.complexity)]
+    found += [(f"Operators: {name}", rows) for name, rows in profiles.operators.items()]
+    return [report_rows.csv_grid(title, rows) for title, rows in found if rows]
+
+
+def distinct(records: Sequence[Record], part: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Each different `recipe`, or `machine` with its library versions, and which variants have it."""
+    groups: dict[tuple[tuple[str, str], ...], dict[str, None]] = {}
+    for record in records:
+        values = {**record.machine, **record.versions} if part == "machine" else dict(record.recipe)
+        groups.setdefault(tuple(report_rows.facts(values)), {})[printable(record.variant)] = None
+    return [(f"Of {', '.join(names)}", list(values)) for values, names in groups.items()]
+
+
+def render(view: View) -> str:
+    """The page. Raises UserError where it is larger than MOST_BYTES."""
+    environment = Environment(
+        loader=FunctionLoader(template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    script, styles = template("report.js"), template("report.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("report.html.j2").render(
+        view=view, script=Markup(script), styles=Markup(styles), script_hash=digest
+    )  # fmt: skip
+    if (size := len(page.encode("utf-8"))) > MOST_BYTES:
+        raise UserError(
+            f"The report would take {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}. Give fewer --images, or "
+            "fewer runs by a --runs folder with a part of them."
+        )
+    return page
+
+
+def template(name: str) -> str:
+    """The text of a file of templates/."""
+    return (package_folder("safmn_bench.analysis") / "templates" / name).read_text(encoding="utf-8")

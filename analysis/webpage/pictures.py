@@ -1,0 +1,188 @@
+"""Pictures of the report: SR beside bicubic and HR, and attribution maps, as data inside the page."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import torch
+
+from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.attribution.attribute import (
+    LAM_WINDOW,
+    Look,
+    busiest_window,
+    look,
+    middle_of,
+)
+from safmn_bench.analysis.attribution.figure import around, blended, density_view, map_view
+from safmn_bench.analysis.attribution.objective import Window
+from safmn_bench.analysis.escaping import printable
+from safmn_bench.analysis.networks import Subject, subject_of
+from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.variants import paper_order
+from safmn_bench.profiling.common.images import image_size
+
+MOST_NETWORKS = 8
+WIDE, HIGH = 480, 360  # HR pixels of a compared picture at most: shown one to one, since scaling hides what differs
+_QUALITY = 92  # of WebP: 40-60 KB for a compared picture, and no visible trace
+_RED = (227, 0, 15)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One version of a picture."""
+
+    name: str
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One picture in several versions, all of width x height."""
+
+    name: str
+    width: int
+    height: int
+    layers: Sequence[Layer]
+    left: int
+    right: int
+    """Which layers are shown at first."""
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """One network's column of Figure 2."""
+
+    name: str
+    index: str
+    gap: str
+    undefined: int
+    map_uri: str
+    density_uri: str
+    crop_uri: str
+
+
+@dataclass(frozen=True)
+class LamPanels:
+    """What networks look at in one window of one picture."""
+
+    picture: str
+    size: str
+    window: str
+    steps: int
+    hr_uri: str
+    lr_uri: str
+    crop_uri: str
+    networks: Sequence[Attributed]
+
+
+def networks_of(runs: Sequence[tuple[RunFolder, Record]]) -> tuple[list[Subject], list[str]]:
+    """The networks of the lowest seed of each variant that has weights, at most MOST_NETWORKS; and who is left out."""
+    first: dict[str, tuple[RunFolder, Record]] = {}
+    for folder, record in runs:
+        if folder.weights.exists() and record.scores:
+            first.setdefault(record.variant, (folder, record))
+    found: list[Subject] = []
+    left_out: list[str] = []
+    for folder, record in sorted(first.values(), key=lambda run: paper_order(run[1].variant)):
+        if len(found) == MOST_NETWORKS:
+            left_out.append(f"{printable(record.variant)}: only the first {MOST_NETWORKS} networks are shown.")
+            continue
+        try:
+            found.append(subject_of(folder, record))
+        except (UserError, TypeError) as error:
+            left_out.append(printable(f"{record.variant}: {error}"))
+    return found, left_out
+
+
+def comparison(subjects: Sequence[Subject], item: ImageFiles, scale: int, device: torch.device) -> Comparison:
+    """The middle of one picture by bicubic, every network and HR; the whole picture is enlarged and scored."""
+    height, width = (side // scale * scale for side in image_size(item.hr))
+    h, w = min(height, HIGH), min(width, WIDE)
+    box = CropBox((width - w) // 2, (height - h) // 2, w, h)
+    networks = [(one.title, one.network.to(device)) for one in subjects]
+    _, (hr, *others) = crops_of(item.hr, box, networks, scale, device)
+    layers = [Layer(one.label, tensor_uri(one.rgb), _scores(one)) for one in others]
+    best = max(range(len(others)), key=lambda i: others[i].psnr_y_db or 0.0)
+    layers.append(Layer("HR", tensor_uri(hr.rgb), "the original"))
+    return Comparison(printable(item.name), w, h, layers, 0, best or len(layers) - 1)
+
+
+def _scores(crop: Crop) -> str:
+    return f"{crop.psnr_y_db:.2f} dB PSNR-Y, {crop.ssim_y:.4f} SSIM-Y on the whole picture"
+
+
+def lam_panels(
+    subjects: Sequence[Subject],
+    image: Path,
+    scale: int,
+    *,
+    window: Window | None,
+    steps: int,
+    device: torch.device,
+    step_batch: int | None = None,
+    advance: Callable[[int], object] = lambda steps: None,
+) -> LamPanels:
+    """Figure 2 for the report's networks, on the middle of a picture; the window with most detail unless one is given.
+
+    Raises UserError where the window leaves the picture or weights are broken.
+    """
+    picture = middle_of(image, scale)
+    height, width = picture.hr.shape[:2]
+    place = window or busiest_window(picture, LAM_WINDOW)
+    place.require_inside(height, width, f"the middle of {picture.name}")
+    looks = [
+        look(
+            Subject(one.name, one.title, one.network.to(device), one.weights), picture, place, method="lam",
+            steps=steps, device=device, step_batch=step_batch, advance=advance,
+        )
+        for one in subjects
+    ]  # fmt: skip
+    return LamPanels(
+        picture=picture.name, size=f"{width}x{height}", window=str(place), steps=steps,
+        hr_uri=array_uri(framed(picture.hr, place)), lr_uri=array_uri(picture.lr),
+        crop_uri=array_uri(around(picture.hr, place)), networks=[_attributed(one) for one in looks],
+    )  # fmt: skip
+
+
+def _attributed(one: Look) -> Attributed:
+    gap = one.found.completeness_gap
+    return Attributed(
+        name=one.subject.title,
+        index="no attribution" if one.di is None else f"DI {one.di:.2f}",
+        gap="–" if gap is None else f"{100 * gap:.1f} %",
+        undefined=one.found.undefined_gradients,
+        map_uri=array_uri(map_view(one)),
+        density_uri=array_uri(blended(density_view(one), one.picture)),
+        crop_uri=array_uri(around(one.sr, one.window)),
+    )
+
+
+def framed(rgb: np.ndarray, window: Window) -> np.ndarray:
+    """A copy of uint8 (H, W, 3) with the window's frame in red, two pixels wide, just outside it."""
+    marked = rgb.copy()
+    top, left = max(0, window.y - 2), max(0, window.x - 2)
+    bottom, right = window.y + window.size + 2, window.x + window.size + 2
+    marked[top:bottom, left:right] = _RED
+    inside = np.s_[window.y : window.y + window.size, window.x : window.x + window.size]
+    marked[inside] = rgb[inside]
+    return marked
+
+
+def tensor_uri(rgb: torch.Tensor) -> str:
+    """A data URI of uint8 (3, H, W)."""
+    return array_uri(rgb.permute(1, 2, 0).contiguous().numpy())
+
+
+def array_uri(rgb: np.ndarray) -> str:
+    """A data URI of uint8 (H, W, 3), WebP."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(rgb).save(buffer, format="WEBP", quality=_QUALITY, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,202 @@
+"""What the report's tables say, as plain values: templates format and escape, and compute nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.escaping import printable
+from safmn_bench.analysis.stats.groups import BASELINE, METRICS, Measured, datasets_of
+from safmn_bench.analysis.stats.provenance import hardware, short_commit
+from safmn_bench.models.variants import change_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of a table: `value` sorts it (None is last, whatever the direction), `shown` is read."""
+
+    value: float | str | None
+    shown: str
+    note: str = ""
+    """Small print beside it, such as an interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A sortable table; the first column names the row."""
+
+    caption: str
+    header: Sequence[tuple[str, str]]
+    """Title and unit of each column."""
+    rows: Sequence[Sequence[Cell]]
+
+    def is_figure(self, column: int) -> bool:
+        """Whether a column holds numbers, which stand flush right."""
+        return any(isinstance(row[column].value, float | int) for row in self.rows)
+
+
+def number(value: float | None, digits: int, note: str = "") -> Cell:
+    """A figure at so many decimals; a dash where there is none."""
+    return Cell(
+        value=value, shown="–" if value is None else f"{value:.{digits}f}", note=note if value is not None else ""
+    )
+
+
+def words(text: object, note: str = "") -> Cell:
+    """Text, sorted without regard to case; control characters become spaces."""
+    clean = printable(str(text))
+    return Cell(value=clean.casefold(), shown=clean, note=printable(note))
+
+
+def settings_of(rows: Sequence[Measured]) -> dict[str, str]:
+    """Setting -> letter, in the order met; rows of different settings do not compare."""
+    return {one: chr(ord("A") + i % 26) for i, one in enumerate(dict.fromkeys(row.setting for row in rows))}
+
+
+def overview(rows: Sequence[Measured], scale: int) -> Grid:
+    """A row per network and setting: costs, and each benchmark's scores as mean over seeds with its interval."""
+    datasets = datasets_of(rows)
+    settings = settings_of(rows)
+    header = [("variant", ""), ("params", "K"), ("FLOPs (MACs)", "G"), ("activations", "M")]
+    for dataset in datasets:
+        header += [(f"{printable(dataset)} PSNR-Y", "dB"), (f"{printable(dataset)} SSIM-Y", "")]
+    header += [("seeds", ""), *([("setting", "")] if len(settings) > 1 else []), ("changes", "")]
+    body = [_overview_row(row, datasets, settings) for row in rows] + [_bicubic_row(rows, datasets, len(header))]
+    return Grid(caption=f"Measured at x{scale}", header=header, rows=body)
+
+
+def _overview_row(row: Measured, datasets: Sequence[str], settings: dict[str, str]) -> list[Cell]:
+    record = row.records[0]
+    collapsed = f"{row.collapsed} of {len(row.records)} collapsed" if row.collapsed else ""
+    cells = [words(row.name, collapsed)]
+    cells += [number(record.params / 1e3, 2), number(record.flops / 1e9, 3), number(record.acts / 1e6, 2)]
+    for dataset in datasets:
+        cells += [_score(row, dataset, metric, digits) for metric, digits in zip(METRICS, (3, 5), strict=True)]
+    cells.append(number(len(row.records), 0))
+    cells += [words(settings[row.setting])] if len(settings) > 1 else []
+    return [*cells, words(change_of(row.name))]
+
+
+def _score(row: Measured, dataset: str, metric: str, digits: int) -> Cell:
+    score = row.score(dataset, metric)
+    if score is None:
+        return number(None, digits)
+    return number(score.mean, digits, f"± {score.half_width:.{digits}f}" if score.half_width is not None else "")
+
+
+def _bicubic_row(rows: Sequence[Measured], datasets: Sequence[str], columns: int) -> list[Cell]:
+    """Plain bicubic on the same images, of the first record that has it."""
+    known: dict[str, Any] = {}
+    for record in (record for row in rows for record in row.records):
+        known = {**record.bicubic, **known}
+    cells = [words("bicubic"), *(number(None, 0) for _ in range(3))]
+    for dataset in datasets:
+        scores = known.get(dataset, {})
+        cells += [number(scores.get(metric), digits) for metric, digits in zip(METRICS, (3, 5), strict=True)]
+    cells += [number(None, 0) for _ in range(columns - len(cells) - 1)]
+    return [*cells, words("plain enlargement of the same images")]
+
+
+def deltas(rows: Sequence[Measured], dataset: str) -> Grid | None:
+    """Every network minus the baseline of its setting on one benchmark; None where nothing is compared."""
+    compared = [row for row in rows if (dataset, "psnr_y_db") in row.comparisons]
+    if not compared:
+        return None
+    header = [
+        ("variant", ""),
+        ("Δ PSNR-Y", "dB"),
+        ("95 % interval", "dB"),
+        ("p", ""),
+        ("p (Holm)", ""),
+        ("verdict", ""),
+    ]
+    header += [("Δ SSIM-Y", ""), ("seeds", ""), ("images", "")]
+    body = [_delta_row(row, dataset) for row in compared]
+    return Grid(caption=f"Difference from {BASELINE} on {printable(dataset)}", header=header, rows=body)
+
+
+def _delta_row(row: Measured, dataset: str) -> list[Cell]:
+    psnr = row.comparisons[dataset, "psnr_y_db"]
+    ssim = row.comparisons.get((dataset, "ssim_y"))
+    low_high = Cell(value=None, shown="–")
+    if psnr.half_width is not None:
+        low, high = psnr.difference - psnr.half_width, psnr.difference + psnr.half_width
+        low_high = Cell(value=psnr.half_width, shown=f"{low:+.3f} to {high:+.3f}")
+    verdict = {"": "significant", "(alone)": "significant alone, not in the family"}.get(psnr.verdict, psnr.verdict)
+    return [
+        words(row.name),
+        Cell(value=psnr.difference, shown=f"{psnr.difference:+.3f}"),
+        low_high,
+        _chance(psnr.p),
+        _chance(psnr.p_holm),
+        words(verdict),
+        Cell(value=ssim.difference, shown=f"{ssim.difference:+.5f}") if ssim else number(None, 5),
+        number(psnr.seeds, 0),
+        number(psnr.images, 0),
+    ]
+
+
+def _chance(p: float | None) -> Cell:
+    """A p value; below what four decimals show, that it is below."""
+    return Cell(value=p, shown="< 0.0001") if p is not None and p < 1e-4 else number(p, 4)
+
+
+def runs(records: Sequence[Record]) -> Grid:
+    """A row per run: what it was, how it ended, where and when."""
+    header = [("variant", ""), ("scale", ""), ("seed", ""), ("status", ""), ("iterations", ""), ("training", "s")]
+    header += [("images/s", ""), ("recipe", ""), ("machine", ""), ("commit", ""), ("date", "UTC")]
+    body = [
+        [
+            words(one.variant), number(one.scale, 0), number(one.seed, 0), words(one.status, _why(one)),
+            number(one.iterations, 0), number(one.train_seconds, 1), number(one.images_per_second, 1),
+            words(one.recipe.get("name", "?")), words(hardware(one)), words(short_commit(one.commit)),
+            words(one.date[:16].replace("T", " ")),
+        ]
+        for one in records
+    ]  # fmt: skip
+    return Grid(caption="Every run", header=header, rows=body)
+
+
+def _why(record: Record) -> str:
+    """Why a run did not finish as it should."""
+    collapse = record.collapse or {}
+    return f"at iteration {collapse.get('iteration', '?')}: {collapse.get('reason', '?')}" if collapse else record.error
+
+
+def uncounted(rows: Sequence[Measured]) -> Grid:
+    """Exact counts, and the operators that fvcore saw and could not count."""
+    header = [("variant", ""), ("params", ""), ("FLOPs (MACs)", ""), ("activations", ""), ("seen and not counted", "")]
+    body = []
+    for record in {row.name: row.records[0] for row in rows}.values():
+        operators = ", ".join(f"{name} {calls}x" for name, calls in record.uncounted_ops.items()) or "none"
+        costs = [Cell(value=cost, shown=f"{cost:,}") for cost in (record.params, record.flops, record.acts)]
+        body.append([words(record.variant), *costs, words(operators)])
+    return Grid(caption="Counted by fvcore, exactly", header=header, rows=body)
+
+
+def csv_grid(caption: str, rows: Sequence[dict[str, str]]) -> Grid:
+    """A profile's CSV as it is; cells that are numbers sort as numbers."""
+    columns = list(rows[0])
+    return Grid(
+        caption=printable(caption),
+        header=[(printable(column.replace("_", " ")), "") for column in columns],
+        rows=[[_csv_cell(row.get(column) or "") for column in columns] for row in rows],
+    )
+
+
+def _csv_cell(text: str) -> Cell:
+    try:
+        return Cell(value=float(text), shown=printable(text))
+    except ValueError:
+        return words(text) if text else number(None, 0)
+
+
+def facts(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping of a record as (dotted key, text), for a list of facts."""
+    found: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found += facts(value, f"{prefix}{key}.")
+        else:
+            found.append((printable(f"{prefix}{key}"), printable(str(value))))
+    return found

@@ -1,0 +1,89 @@
+"""Tables and progress on the terminal, by rich; plain text when the output is not a terminal."""
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how many images are done, and of how many."""
+PLAIN_WIDTH = 200  # columns, where no terminal says how wide it is: a redirected table is not folded at 80
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for results, or (stderr) for progress and remarks."""
+    probe = Console(stderr=stderr)
+    return probe if probe.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str] = (),
+    *,
+    text_columns: int = 1,
+) -> None:
+    """Print a table; the first `text_columns` columns are flush left, the others (figures) right; notes below it."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < text_columns else "right", no_wrap=index >= text_columns)
+    for row in rows:
+        table.add_row(*row)
+    out = console()
+    out.print(table, markup=False)
+    for note in notes:
+        out.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress() -> Progress:
+    """A progress bar with count, elapsed and remaining time, on stderr; silent when that is not a terminal."""
+    out = console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=out,
+        disable=not out.is_terminal,
+        transient=True,
+    )
+
+
+def thousands(value: int) -> str:
+    """239520 -> '239.52' (K)."""
+    return f"{value / 1e3:.2f}"
+
+
+def giga(value: int) -> str:
+    """13554915840 -> '13.555' (G)."""
+    return f"{value / 1e9:.3f}"
+
+
+def mega(value: int) -> str:
+    """76700160 -> '76.70' (M)."""
+    return f"{value / 1e6:.2f}"
+
+
+def shown_in(bar: Progress, stages: set[str]) -> Report:
+    """A report of progress that keeps one line of `bar` for each stage, and adds its name to `stages`."""
+    tasks: dict[str, TaskID] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=total)
+        stages.add(stage)
+        bar.update(tasks[stage], completed=done)
+
+    return report

@@ -1,0 +1,114 @@
+"""Writing files so that a crash, a kill or a full disk never leaves half of one behind.
+
+Every file is written under a temporary name beside its target, flushed to the disk and renamed over it: a reader
+sees the old content or the new, and the old stays valid until the new is complete.
+"""
+
+import csv
+import importlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from safmn_bench.models.errors import UserError
+
+
+def cache_folder(given: Path | None = None) -> Path:
+    """The cache: `given`, else $SAFMN_BENCH_CACHE, else safmn-bench in the user's cache folder (XDG)."""
+    if given is not None:
+        return given
+    if named := os.environ.get("SAFMN_BENCH_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safmn-bench"
+
+
+def package_folder(package: str) -> Path:
+    """The folder of a package's files, such as "safmn_bench.paper".
+
+    Not importlib.resources: on Python 3.11 it fails on a package without `__init__.py` of an editable installation,
+    whose path also holds the name of an import hook.
+    """
+    return next(Path(entry) for entry in importlib.import_module(package).__path__ if Path(entry).is_dir())
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Call `write` with a binary file that becomes `path` only when all of it is on the disk.
+
+    Missing parent folders are made. Raises UserError when the file cannot be written (permissions, full disk);
+    what stood at `path` before is then untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            write(handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_atomically(path, lambda handle: handle.write(text.encode("utf-8")))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, indented, non-finite numbers refused (JSON has none)."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV atomically; None becomes an empty cell, a missing or unknown column is a KeyError."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        if unknown := set(row) - set(columns):
+            raise KeyError(f"columns {sorted(unknown)} are not in {list(columns)}")
+        writer.writerow([row[column] for column in columns])
+    write_text(path, buffer.getvalue())
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or str(error)
+    return UserError(f"Cannot write {path}: {reason}. Choose a folder that you may write to and that has room.")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_writable(path: Path | None, option: str = "--csv") -> None:
+    """Refuse, before any work, a file that could not be written after it."""
+    if path is None:
+        return
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        reason = "it is a folder" if path.is_dir() else f"{nearest} cannot be written to"
+        raise UserError(f"Cannot write {path}: {reason}. Choose another place with {option}.")

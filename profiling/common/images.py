@@ -1,0 +1,164 @@
+"""Image files as 8-bit RGB, with a stated treatment for every kind of file, and errors that name the file.
+
+| file | becomes |
+|---|---|
+| 8-bit RGB | itself |
+| greyscale (8-bit, 1-bit) | the plane three times, marked `grey` |
+| 16-bit RGB or greyscale | its upper eight bits, as libpng's and OpenCV's readers do |
+| transparency (RGBA, greyscale or palette with alpha) | composited on white; opaque pixels keep their values |
+| palette | the palette's colours |
+| CMYK, YCbCr | RGB by Pillow's conversion, without a colour profile |
+| EXIF orientation | turned upright, as viewers show it |
+| several pages (TIFF), 32-bit, truncated, not an image | refused by a UserError |
+"""
+
+import hashlib
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import torch
+
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.files import write_atomically
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_GREY_MODES = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N")
+_COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
+_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap height and width
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)  # what Pillow's readers
+# raise on damaged files
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded image file."""
+
+    rgb: torch.Tensor
+    """uint8 (3, H, W)."""
+    grey: bool
+    """Whether the file was greyscale; the three planes are then equal."""
+    path: Path
+    treatment: str = ""
+    """What was done to make it 8-bit RGB, beyond decoding; empty for a plain file."""
+
+
+def read_image(path: Path) -> Image:
+    """Decode a file. Raises UserError, naming it, where it cannot be read whole."""
+    with _opened(path) as file:
+        _require_supported(file, path)
+        grey = file.mode in _GREY_MODES
+        steps = _treatments(file)
+        array = _as_rgb(file)
+    rgb = torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return Image(rgb, grey, path, "; ".join(steps))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width from the file's header alone, orientation applied. Raises UserError as `read_image`."""
+    with _opened(path) as file:
+        _require_supported(file, path)
+        width, height = file.size
+        turned = _orientation(file) in _QUARTER_TURNS
+    return (width, height) if turned else (height, width)
+
+
+def pixel_digest(rgb: torch.Tensor) -> str:
+    """A name for what is seen: 128 bits of BLAKE2 over size and pixels of uint8 (3, H, W), whatever the file."""
+    digest = hashlib.blake2b(repr(tuple(rgb.shape)).encode(), digest_size=16)
+    digest.update(rgb.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorting key by which img2 comes before img10: digits count as numbers, case does not count."""
+    return [(int(part), "") if part.isdigit() else (-1, part.casefold()) for part in re.split(r"([0-9]+)", name)]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files directly in `folder`, naturally sorted; hidden files and other suffixes are passed over.
+
+    Raises UserError where it is no readable folder. The list may be empty.
+    """
+    try:
+        found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and not p.is_dir()]
+    except OSError as error:
+        raise UserError(f"Cannot read folder {folder}: {error.strerror}. Give a folder of images.") from error
+    return sorted(found, key=lambda p: (natural_key(p.name), p.name))
+
+
+def write_png(path: Path, rgb: torch.Tensor) -> None:
+    """Write uint8 (3, H, W) as a PNG, atomically. Raises UserError where that fails."""
+    array = rgb.permute(1, 2, 0).contiguous().cpu().numpy()
+    write_atomically(path, lambda handle: PIL.Image.fromarray(array).save(handle, format="PNG"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+    """The file opened by Pillow; its failures, then and while it is used, become a UserError."""
+    try:
+        with PIL.Image.open(path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise UserError(f"No file {path}. Check the path.") from error
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read: {error.strerror}. Allow reading it.") from error
+    except PIL.UnidentifiedImageError as error:
+        raise UserError(
+            f"{path} is not an image that can be read, whatever its suffix. Allowed: PNG, JPEG, BMP, TIFF. "
+            "Replace it or take it out of the folder."
+        ) from error
+    except PIL.Image.DecompressionBombError as error:
+        raise UserError(f"{path} is too large to decode: {error} Cut it into parts.") from error
+    except _BROKEN as error:
+        raise UserError(f"{path} is damaged or truncated ({error}). Copy it again or take it out.") from error
+
+
+def _require_supported(file: PIL.Image.Image, path: Path) -> None:
+    if file.format == "TIFF" and getattr(file, "n_frames", 1) > 1:
+        raise UserError(f"{path} holds {getattr(file, 'n_frames', 0)} pages. Save each page as a file of its own.")
+    if file.mode not in _GREY_MODES + _COLOUR_MODES:
+        raise UserError(
+            f"{path} holds pixels of kind {file.mode!r}, for which no treatment is defined. Allowed: 8- or 16-bit "
+            "greyscale or RGB, palette, RGBA, CMYK. Save it as 8-bit RGB PNG."
+        )
+
+
+def _treatments(file: PIL.Image.Image) -> list[str]:
+    """What `_as_rgb` is going to do, in words."""
+    tile = getattr(file, "tile", [])  # how Pillow is going to decode; its last part names the raw pixels
+    raw = str(tile[0][3]) if tile else ""
+    facts = {
+        "16-bit: upper eight bits kept": ";16" in raw or file.mode.startswith("I;16"),
+        "turned upright by its EXIF orientation": _orientation(file) != 1,
+        "transparency composited on white": file.has_transparency_data,
+        "palette expanded to RGB": file.mode in ("P", "PA"),
+        f"{file.mode} converted to RGB": file.mode in ("CMYK", "YCbCr"),
+    }
+    return [words for words, holds in facts.items() if holds]
+
+
+def _orientation(file: PIL.Image.Image) -> int:
+    """EXIF orientation, 1 (upright) to 8; of a PNG from its header alone, lest Pillow decode it all to look."""
+    if file.format == "PNG" and not {"exif", "Raw profile type exif"} & file.info.keys():
+        return 1
+    return file.getexif().get(_ORIENTATION, 1)
+
+
+def _as_rgb(file: PIL.Image.Image) -> np.ndarray:
+    """uint8 (H, W, 3), contiguous."""
+    image = PIL.ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
+    if image.mode.startswith("I;16"):
+        plane = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(plane[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        white = PIL.Image.new("RGBA", image.size, "white")
+        image = PIL.Image.alpha_composite(white, image.convert("RGBA"))
+    return np.array(image.convert("RGB"))

@@ -1,0 +1,200 @@
+"""One network in each of the forms that are timed: plain, fast, compiled, as a CUDA graph, in ONNX Runtime.
+
+All forms of a model have the same weights (fresh, from a fixed seed) and the same input.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from safmn_bench.models.errors import UserError, normalised
+from safmn_bench.models.fast import optimise
+from safmn_bench.models.variants import find_candidate
+from safmn_bench.profiling.common.devices import set_float32_precision
+from safmn_bench.profiling.common.sample_images import photograph
+
+IMPLEMENTATIONS = {
+    "eager": "the plain module, contiguous memory",
+    "channels_last": "the plain module, channels-last memory",
+    "fast": "models.fast.optimise: fused kernels, channels-last memory",
+    "compiled": "torch.compile of the plain module",
+    "fast_compiled": "torch.compile of the fast form",
+    "cuda_graph": "the fast form, recorded once and replayed as a CUDA graph",
+    "onnxruntime": "the exported network in ONNX Runtime",
+}
+_FAST = ("fast", "fast_compiled", "cuda_graph")
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+ALLOCATORS = {
+    "keep": "freed memory is kept for the next pass, as PyTorch does on a GPU",
+    "system": "on a CPU, what the C library does: glibc hands large tensors back and faults them in again",
+}
+LARGEST_SIDE = 16384
+_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network in one form: what a worker process measures. `model` is a name or a YAML file."""
+
+    model: str
+    scale: int
+    implementation: str
+    dtype: str
+    device: str
+    height: int
+    width: int
+    threads: int
+    cudnn_benchmark: bool = False
+    allocator: str = "keep"
+    """One of ALLOCATORS."""
+
+    @property
+    def name(self) -> str:
+        """What the network is called in tables."""
+        return network_name(self.model)
+
+    def __str__(self) -> str:
+        return f"{self.name} x{self.scale} {self.implementation} {self.dtype}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A network ready to be timed: `forward()` is one pass over an input that is already in place."""
+
+    forward: Callable[[], Any]
+    weights_mib: float
+    input_mib: float
+    device: torch.device
+
+
+def network_name(given: str) -> str:
+    """The name of what a user named: SAFMN stays `safmn`, although its variant is called `baseline`."""
+    return "safmn" if normalised(given) == "safmn" else find_candidate(given).name
+
+
+def lr_size(given: str) -> tuple[int, int]:
+    """'320x180' -> (320, 180), width first. Raises UserError for what is no size."""
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", given.strip())
+    if match is None or not all(1 <= int(side) <= LARGEST_SIDE for side in match.groups()):
+        raise UserError(
+            f"--lr-size {given!r} is not a size. Write width x height in pixels, from 1 to {LARGEST_SIDE}, as 320x180."
+        )
+    return int(match[1]), int(match[2])
+
+
+def check(job: Job) -> None:
+    """Raise UserError for a form that cannot be measured on the job's device."""
+    cuda = torch.device(job.device).type == "cuda"
+    if job.dtype == "tf32" and not cuda:
+        raise UserError("tf32 is a mode of NVIDIA GPUs; on the CPU choose --dtypes fp32 or bf16.")
+    if job.implementation == "cuda_graph" and not cuda:
+        raise UserError(
+            "A cuda_graph needs an NVIDIA GPU; on the CPU choose --implementations eager, fast or compiled."
+        )
+    if job.implementation == "onnxruntime" and job.dtype != "fp32":
+        raise UserError("The onnxruntime implementation is measured in fp32 only: add --dtypes fp32.")
+    find_candidate(job.model).build(job.scale)  # raises for a wrong name or scale
+
+
+def prepare(job: Job, *, sparing: bool = False) -> Prepared:
+    """Build the network and its input in the form of the job, in this process, whose global settings it changes.
+
+    `sparing`: have ONNX Runtime give memory back after each pass, to measure what a pass needs.
+    """
+    torch.set_num_threads(job.threads)
+    torch.backends.cudnn.benchmark = job.cudnn_benchmark
+    device = torch.device(job.device)
+    network, rgb = build_in_form(job.model, job.scale, job.implementation, job.dtype, device, job.height, job.width)
+    weights_mib = sum(t.nbytes for t in (*network.parameters(), *network.buffers())) / 2**20
+    if job.implementation == "onnxruntime":
+        return _in_onnxruntime(network, rgb, weights_mib, device, arena=not sparing)
+    compiled = job.implementation in ("compiled", "fast_compiled")
+    call: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network) if compiled else network
+
+    def forward() -> torch.Tensor:
+        with torch.inference_mode():
+            return call(rgb)
+
+    return Prepared(
+        forward=_recorded(forward) if job.implementation == "cuda_graph" else forward,
+        weights_mib=weights_mib,
+        input_mib=rgb.nbytes / 2**20,
+        device=device,
+    )
+
+
+def inference_form(network: nn.Module) -> nn.Module:
+    """What is deployed: evaluation mode, and the merged form of a network that is trained in another."""
+    return getattr(network.eval(), "deployed", lambda: network)()
+
+
+def build_in_form(
+    model: str, scale: int, implementation: str, dtype: str, device: torch.device, height: int, width: int
+) -> tuple[nn.Module, torch.Tensor]:
+    """A network with weights from a fixed seed and its input (1, 3, height, width), in the memory of the form.
+
+    ONNX Runtime takes both from the processor's memory. Raises UserError for an unknown name or a wrong scale.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        set_float32_precision("tf32" if dtype == "tf32" else "ieee")
+    torch.manual_seed(_SEED)
+    network = inference_form(find_candidate(model).build(scale)).requires_grad_(False)
+    rgb = photograph(height, width)
+    if implementation == "onnxruntime":
+        return network, rgb
+    network, rgb = network.to(device, DTYPES[dtype]), rgb.to(device, DTYPES[dtype])
+    if implementation in ("channels_last", *_FAST):
+        rgb = rgb.contiguous(memory_format=torch.channels_last)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return (optimise(network) if implementation in _FAST else network), rgb
+
+
+def _recorded(forward: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+    """Record one pass as a CUDA graph, after the passes on a side stream that recording asks for."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            forward()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        output = forward()
+
+    def replay() -> torch.Tensor:
+        graph.replay()
+        return output
+
+    return replay
+
+
+def _in_onnxruntime(
+    network: nn.Module, rgb: torch.Tensor, weights_mib: float, device: torch.device, arena: bool
+) -> Prepared:
+    """The network in ONNX Runtime, input and output bound to the device's memory."""
+    from safmn_bench.profiling.timing.onnx_form import open_session, to_onnx  # onnx is an optional dependency
+
+    session = open_session(to_onnx(network, tuple(rgb.shape)).content, device, arena=arena)
+    feed = np.ascontiguousarray(rgb.numpy())
+    name = session.get_inputs()[0].name
+    if device.type == "cpu":
+
+        def forward() -> Any:
+            return session.run(None, {name: feed})
+    else:
+        binding = session.io_binding()
+        binding.bind_cpu_input(name, feed)
+        binding.bind_output(session.get_outputs()[0].name, "cuda", device.index or 0)
+        binding.synchronize_inputs()
+
+        def forward() -> Any:
+            session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+
+    return Prepared(forward=forward, weights_mib=weights_mib, input_mib=rgb.nbytes / 2**20, device=device)

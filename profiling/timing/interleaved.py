@@ -1,0 +1,99 @@
+"""Timing several networks fairly: all warm, then in turns, round after round, so that drift hits all alike."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from safmn_bench.profiling.common import console
+from safmn_bench.profiling.timing.clock import Spread, spread
+from safmn_bench.profiling.timing.forms import Job
+from safmn_bench.profiling.timing.workers import Worker, WorkerFailed
+
+RUNS_PER_TURN = 5
+FEWEST_TURNS = 10  # the interval is a bootstrap over turns; of a few it would be too narrow
+SETTLE = 1  # passes at the start of a turn that are not kept
+
+
+@dataclass(kw_only=True)
+class Timed:
+    """What was measured of one job; `failure` is the cause where it could not be."""
+
+    job: Job
+    rounds_ms: list[list[float]] = field(default_factory=list)
+    first_ms: float | None = None
+    warm_up_runs: int = 0
+    flat: bool | None = None
+    """Whether the warm-up ended flat; None for a protocol without one."""
+    weights_mib: float = 0.0
+    input_mib: float = 0.0
+    peak_memory_mib: float | None = None
+    failure: str | None = None
+
+    def spread(self) -> Spread:
+        """Median and spread over the rounds."""
+        return spread(self.rounds_ms)
+
+
+def measure(jobs: Sequence[Job], runs: int) -> list[Timed]:
+    """Memory of each job in a fresh process, then the times of all in interleaved rounds of a process each."""
+    found = [Timed(job=job) for job in jobs]
+    with console.progress() as bar:
+        for one in bar.track(found, description="Memory"):
+            with Worker(one.job) as worker:
+                _attempt(one, worker, _memory)
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker(job)) for job in jobs]
+            pairs = list(zip(found, workers, strict=True))
+            for one, worker in bar.track(pairs, description="Warming up"):
+                _attempt(one, worker, _warm_up)
+            for size in bar.track(turns(runs), description="Rounds"):
+                for one, worker in pairs:
+                    _attempt(one, worker, _turn, size)
+    return found
+
+
+def turns(runs: int) -> list[int]:
+    """`runs` cut into turns of five, or of fewer so that there are ten turns; the last holds the rest."""
+    size = max(1, min(RUNS_PER_TURN, runs // FEWEST_TURNS))
+    full, rest = divmod(runs, size)
+    return [size] * full + ([rest] if rest else [])
+
+
+def referee(jobs: Sequence[Job], images: int) -> list[Timed]:
+    """The protocol of the NTIRE efficient-SR harness: one network after another, no warm-up, every image counts."""
+    found = [Timed(job=job) for job in jobs]
+    with console.progress() as bar:
+        for one in bar.track(found, description="Models"):
+            with Worker(one.job) as worker:
+                _attempt(one, worker, _referee, images)
+    return found
+
+
+def _attempt(one: Timed, worker: Worker, step: Callable[..., None], *arguments: int) -> None:
+    """Do one step of a job unless it has failed already; note a failure and go on with the others."""
+    if one.failure is None:
+        try:
+            step(one, worker, *arguments)
+        except WorkerFailed as error:
+            one.failure = str(error)
+
+
+def _memory(one: Timed, worker: Worker) -> None:
+    one.peak_memory_mib = worker.ask("memory")
+
+
+def _warm_up(one: Timed, worker: Worker) -> None:
+    sizes, warm = worker.ask("sizes"), worker.ask("warm_up")
+    one.weights_mib, one.input_mib = sizes["weights_mib"], sizes["input_mib"]
+    one.warm_up_runs, one.flat, one.first_ms = warm["runs"], warm["flat"], warm["first_ms"]
+
+
+def _turn(one: Timed, worker: Worker, runs: int) -> None:
+    one.rounds_ms.append(worker.ask("block", runs, SETTLE))
+
+
+def _referee(one: Timed, worker: Worker, images: int) -> None:
+    sizes = worker.ask("sizes")
+    one.weights_mib, one.input_mib = sizes["weights_mib"], sizes["input_mib"]
+    one.rounds_ms = [worker.ask("referee", images)]
+    one.first_ms = one.rounds_ms[0][0]

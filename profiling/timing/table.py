@@ -1,0 +1,205 @@
+"""Table 2 for this machine: rows with spread, memory and provenance, the paper's figures beside, and honest ranks."""
+
+import datetime
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from safmn_bench.models.errors import normalised
+from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.machine import clock_mhz, commit, hardware_name, machine, versions
+from safmn_bench.profiling.common.paper import read_table
+from safmn_bench.profiling.timing.clock import places
+from safmn_bench.profiling.timing.forms import ALLOCATORS, network_name
+from safmn_bench.profiling.timing.interleaved import Timed
+
+COLUMNS = (
+    *("model", "scale", "implementation", "device", "dtype", "lr_height", "lr_width"),
+    *("median_ms", "p10_ms", "p90_ms", "runs", "peak_memory_mib"),
+    *("ci_low_ms", "ci_high_ms", "mean_ms", "first_ms", "place", "speed_up", "warm_up_runs", "warm_up_flat"),
+    *("weights_mib", "input_mib", "paper_time_ms", "paper_memory_m", "protocol", "status"),
+    *("hardware", "threads", "allocator", "driver", "clock_mhz", "cudnn_benchmark"),
+    *("torch", "cuda", "python", "date", "commit"),
+)
+
+
+def models_of_table_2() -> list[str]:
+    """The names of the networks of Table 2, in its order."""
+    return [network_name(row["method"]) for row in read_table("table2.csv")]
+
+
+def rows(found: Sequence[Timed], protocol: str, device: torch.device) -> list[dict[str, Any]]:
+    """A row per job; one that failed has its cause in `status` and no figures."""
+    places_of = _places(found) if protocol == "ours" else {}
+    made_on = _provenance(device)
+    return [
+        {
+            **_figures(one),
+            **paper(one),
+            "place": places_of.get(i),
+            "speed_up": _speed_up(one, found),
+            "protocol": protocol,
+            **made_on,
+        }
+        for i, one in enumerate(found)
+    ]
+
+
+def _speed_up(one: Timed, found: Sequence[Timed]) -> float | None:
+    """How many times faster than the same network's eager form in the same type; None where that was not timed."""
+    for other in found:
+        same = (other.job.model, other.job.dtype) == (one.job.model, one.job.dtype)
+        if same and other.job.implementation == "eager" and other.failure is None and one.failure is None:
+            return round(other.spread().median_ms / one.spread().median_ms, 3)
+    return None
+
+
+def _figures(one: Timed) -> dict[str, Any]:
+    job = one.job
+    figures: dict[str, Any] = dict.fromkeys(("median_ms", "p10_ms", "p90_ms", "ci_low_ms", "ci_high_ms", "mean_ms"))
+    runs = 0
+    if one.failure is None:
+        spread = one.spread()
+        figures = {name: round(getattr(spread, name), 4) for name in figures}
+        runs = spread.runs
+    return {
+        "model": job.name,
+        "scale": job.scale,
+        "implementation": job.implementation,
+        "device": torch.device(job.device).type,
+        "dtype": job.dtype,
+        "lr_height": job.height,
+        "lr_width": job.width,
+        **figures,
+        "runs": runs,
+        "peak_memory_mib": _rounded(one.peak_memory_mib, 3),
+        "first_ms": _rounded(one.first_ms, 4),
+        "warm_up_runs": one.warm_up_runs,
+        "warm_up_flat": {None: "none", True: "yes", False: "no"}[one.flat],
+        "weights_mib": round(one.weights_mib, 3),
+        "input_mib": round(one.input_mib, 3),
+        "status": one.failure or "measured",
+        "threads": job.threads,
+        "allocator": job.allocator,
+        "cudnn_benchmark": "yes" if job.cudnn_benchmark else "no",
+    }
+
+
+def paper(one: Timed) -> dict[str, str | None]:
+    """Table 2's figures for this network, at its scale and size only; printed as "M", read as MiB."""
+    name = "safmn" if one.job.name == "baseline" else one.job.name
+    for row in read_table("table2.csv"):
+        at_its_size = (one.job.height, one.job.width, one.job.scale) == (180, 320, int(row["scale"]))
+        if at_its_size and normalised(row["method"]) == normalised(name):
+            return {"paper_time_ms": row["avg_time_ms"], "paper_memory_m": row["gpu_memory_m"]}
+    return {"paper_time_ms": None, "paper_memory_m": None}
+
+
+def _provenance(device: torch.device) -> dict[str, Any]:
+    described, installed = machine(device), versions()
+    return {
+        "hardware": hardware_name(device),
+        "driver": described.get("driver"),
+        "clock_mhz": clock_mhz(device),
+        "torch": installed["torch"],
+        "cuda": described.get("cuda"),
+        "python": installed["python"],
+        "date": datetime.date.today().isoformat(),
+        "commit": commit(),
+    }
+
+
+def _groups(found: Sequence[Timed]) -> dict[tuple[str, str], list[int]]:
+    """Indices of the measured jobs that may be ranked among each other: by implementation and dtype."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for i, one in enumerate(found):
+        if one.failure is None:
+            groups.setdefault((one.job.implementation, one.job.dtype), []).append(i)
+    return groups
+
+
+def _places(found: Sequence[Timed]) -> dict[int, str]:
+    """The place of each job in its group: '2', or '2-3' where intervals overlap and the order is open."""
+    named = {}
+    for members in _groups(found).values():
+        spreads = [found[i].spread() for i in members]
+        open_places = places([(s.ci_low_ms, s.ci_high_ms) for s in spreads])
+        for i, (best, worst) in zip(members, open_places, strict=True):
+            named[i] = str(best) if best == worst else f"{best}-{worst}"
+    return named
+
+
+def show(table: Sequence[dict[str, Any]], found: Sequence[Timed], protocol: str) -> None:
+    """Print the rows and what must be said about them."""
+    header = ["model", "implementation", "dtype", "median [ms]", "95 % interval", "p10", "p90", "place", "x eager"]
+    header += ["peak [MiB]", "weights", "input", "paper [ms]", "paper [M]"]
+    if protocol == "ntire":
+        header[3:3] = ["mean [ms]", "first image"]
+    cells = []
+    for row in table:
+        interval = f"{_ms(row['ci_low_ms'])} .. {_ms(row['ci_high_ms'])}" if row["runs"] else "-"
+        figures = [_ms(row["median_ms"]), interval, _ms(row["p10_ms"]), _ms(row["p90_ms"])]
+        figures += [row["place"] or "-", _ms(row["speed_up"])]
+        if protocol == "ntire":
+            figures[:0] = [_ms(row["mean_ms"]), _ms(row["first_ms"])]
+        memory = [_ms(row["peak_memory_mib"]), f"{row['weights_mib']:.2f}", f"{row['input_mib']:.2f}"]
+        paper = [row["paper_time_ms"] or "-", row["paper_memory_m"] or "-"]
+        cells.append(
+            [f"{row['model']} x{row['scale']}", row["implementation"], row["dtype"], *figures, *memory, *paper]
+        )
+    first = table[0]
+    title = f"Time and memory of one forward pass, LR {first['lr_width']}x{first['lr_height']}, {first['hardware']}"
+    console.print_table(
+        title,
+        header,
+        cells,
+        [*(_remarks(table, found) if protocol == "ours" else ()), *_method(first, protocol)],
+        text_columns=3,
+    )
+
+
+def _remarks(table: Sequence[dict[str, Any]], found: Sequence[Timed]) -> list[str]:
+    """What limits the figures: open ranks, and warm-ups that did not end flat."""
+    remarks = []
+    for (implementation, dtype), members in _groups(found).items():
+        ordered = sorted(members, key=lambda i: table[i]["median_ms"])
+        for a, b in itertools.pairwise(ordered):
+            if table[b]["ci_low_ms"] <= table[a]["ci_high_ms"]:
+                pair = f"{table[a]['model']} and {table[b]['model']}"
+                remarks.append(f"Not ranked: {pair} ({implementation}, {dtype}); their intervals overlap.")
+    remarks += [
+        f"Not warm: {one.job} was still changing after {one.warm_up_runs} passes; its figures are not steady."
+        for one in found
+        if one.flat is False and one.failure is None
+    ]
+    return remarks
+
+
+def _method(row: dict[str, Any], protocol: str) -> list[str]:
+    """How the figures were made, in a few lines."""
+    runs = f"{row['runs']} passes each on a photograph"
+    if protocol == "ntire":
+        return [
+            f"Protocol ntire: {runs}, one network after another, no warm-up; its figure is the mean, the first "
+            "image included.",
+            "Ours differs: it warms up until the time is flat, lets the networks take turns, and reports median and "
+            "interval. Nothing is ranked here: the networks were not timed side by side.",
+        ]
+    memory = "torch.cuda.max_memory_allocated" if row["device"] == "cuda" else "peak resident growth of the process"
+    return [
+        f"{runs}, in turns of up to 5, each network in a process of its own, after a warm-up until the time is flat "
+        "(three windows of 5 passes within 3 %, or no further apart than their noise explains). The interval is a "
+        "bootstrap of the median that draws whole turns.",
+        f"Between passes, {ALLOCATORS[row['allocator']]}.",
+        f"Peak memory: {memory}, weights and input included. Paper: Table 2, its own GPU, never measured here.",
+    ]
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,134 @@
+"""A process per network: it stays up, takes its turn when asked, and idles while the others are timed.
+
+A process of its own means that no network inherits another's allocator, autotuning or libraries; staying up means that
+rounds can be interleaved without paying for the start each time.
+"""
+
+import multiprocessing
+import traceback
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+from safmn_bench.profiling.common.memory import give_memory_back, keep_freed_memory, peak_memory_mib
+from safmn_bench.profiling.timing.clock import time_ms, warm_up
+from safmn_bench.profiling.timing.forms import Job, Prepared, prepare
+
+_STOP_SECONDS = 10
+
+
+class WorkerFailed(Exception):
+    """A worker's request failed; `str()` of it is the cause in one line."""
+
+
+class Worker:
+    """A process that holds one prepared network; use as a context manager. Requests are the methods of `Turns`."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        context = multiprocessing.get_context("spawn")
+        self._line, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, job), daemon=True)
+        self._process.start()
+        other.close()
+
+    def ask(self, request: str, *arguments: Any) -> Any:
+        """Have the process do `request` and wait for the answer. Raises WorkerFailed with the cause."""
+        try:
+            self._line.send((request, arguments))
+            done, answer = self._line.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(_STOP_SECONDS)
+            code = self._process.exitcode
+            raise WorkerFailed(f"its process ended (status {code}); out of memory is the usual cause") from error
+        if not done:
+            raise WorkerFailed(answer)
+        return answer
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()  # the process sees the end of the line, and ends
+        self._process.join(_STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+class Turns:
+    """What a worker does when asked, in its own process."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.prepared: Prepared | None = None
+
+    def _ready(self) -> Prepared:
+        if self.prepared is None:
+            if self.job.allocator == "keep":
+                keep_freed_memory()
+            self.prepared = prepare(self.job)
+        return self.prepared
+
+    def _time_once(self) -> float:
+        ready = self._ready()
+        return time_ms(ready.forward, ready.device)
+
+    def warm_up(self) -> dict[str, Any]:
+        """Run until the time is flat: number of runs, whether flat, and the first time in ms."""
+        found = warm_up(self._time_once)
+        return {"runs": len(found.times_ms), "flat": found.flat, "first_ms": found.times_ms[0]}
+
+    def block(self, runs: int, settle: int) -> list[float]:
+        """Times of `runs` passes in ms, after `settle` passes that are not kept: others have used the caches."""
+        return [self._time_once() for _ in range(settle + runs)][settle:]
+
+    def referee(self, images: int) -> list[float]:
+        """Times of `images` passes in ms from the first on, without warm-up."""
+        return [self._time_once() for _ in range(images)]
+
+    def sizes(self) -> dict[str, float]:
+        """MiB of the weights and of the input."""
+        ready = self._ready()
+        return {"weights_mib": ready.weights_mib, "input_mib": ready.input_mib}
+
+    def memory(self) -> float | None:
+        """Peak memory of one pass in MiB; ask this of a fresh process, whose allocator it changes.
+
+        None where it is not known: ONNX Runtime's memory on a GPU is not PyTorch's.
+        """
+        give_memory_back()
+        recorded = self.job.implementation == "cuda_graph"  # its replay allocates nothing: it holds what it recorded
+        ready = prepare(replace(self.job, implementation="fast") if recorded else self.job, sparing=True)
+        if self.job.implementation == "onnxruntime" and ready.device.type == "cuda":
+            return None
+        for _ in range(2):  # once-only allocations: thread pools, generated kernels, packed weights
+            ready.forward()
+        return peak_memory_mib(ready.forward, ready.weights_mib + ready.input_mib, ready.device)
+
+
+def _serve(line: Connection, job: Job) -> None:
+    """The worker's loop: answers requests until the line closes, which it also does when the parent is killed."""
+    turns = Turns(job)
+    while True:
+        try:
+            request, arguments = line.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        try:
+            answer = (True, getattr(turns, request)(*arguments))
+        except KeyboardInterrupt:
+            return
+        except Exception as error:  # told to the parent, which goes on with the other networks
+            answer = (False, _cause(error))
+        try:
+            line.send(answer)
+        except OSError:
+            return
+
+
+def _cause(error: Exception) -> str:
+    """The error in one line, with the place where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return f"{type(error).__name__}: {first_line} ({place.filename.rsplit('/', 1)[-1]}:{place.lineno})"

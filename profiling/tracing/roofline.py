@@ -1,0 +1,193 @@
+"""What this machine can do at most (a large matrix product, a large copy), and how near a network comes to it.
+
+The roofline sets each operation against the two rates measured in the same run (Williams, Waterman & Patterson,
+Roofline: an insightful visual performance model, CACM 52(4), 2009). The floors of a training step come from the
+network's own shapes and the same rates; a real step needs at least the larger of the two:
+
+- arithmetic: 3 x 2 x MACs (forward, gradient of the input, gradient of the weights; two operations per
+  multiply-add), at the rate of a large matrix product;
+- memory traffic: what must cross memory if everything between convolutions were fused into them: forward reads each
+  convolution's input and writes its output; backward reads the output's gradient and the input, and writes the input's
+  gradient; at the rate of a large copy.
+"""
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.devices import synchronise
+from safmn_bench.profiling.common.files import write_atomically
+from safmn_bench.profiling.counting.flops import count
+from safmn_bench.profiling.tracing.profiler import Operation
+from safmn_bench.profiling.tracing.traffic import Work
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceilings:
+    """The rate of a large matrix product (operations/s) and of a large copy (bytes/s)."""
+
+    flop_per_s: float
+    bytes_per_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What one operation achieved; `intensity` is operations per byte, 0 for what only moves data."""
+
+    name: str
+    share: float
+    flop_per_s: float
+    bytes_per_s: float
+
+    @property
+    def intensity(self) -> float:
+        """Operations per byte of traffic."""
+        return self.flop_per_s / self.bytes_per_s
+
+
+def measure_ceilings(device: torch.device) -> Ceilings:
+    """Both rates of this machine, now."""
+    return Ceilings(flop_per_s=matrix_rate(device), bytes_per_s=copy_rate(device))
+
+
+def points(operations: Sequence[Operation], work: Work) -> list[Point]:
+    """What each operation achieved: its work over its own time; operations without time or work are left out."""
+    total = sum(operation.self_time_us for operation in operations)
+    return [
+        Point(
+            name=o.name,
+            share=o.self_time_us / total,
+            flop_per_s=1e6 * work.flop.get(o.name, 0) / o.self_time_us,
+            bytes_per_s=1e6 * work.traffic_bytes[o.name] / o.self_time_us,
+        )
+        for o in operations
+        if o.self_time_us > 0 and work.traffic_bytes.get(o.name)
+    ]
+
+
+def check_format(path: Path) -> None:
+    """Raise UserError for a picture that cannot be written."""
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"--roofline {path}: its name must end in one of {', '.join(FORMATS)}.")
+
+
+def draw(path: Path, title: str, found: Sequence[Point], ceilings: Ceilings) -> None:
+    """Write the picture: on the left operations/s over intensity, on the right bytes/s of every operation."""
+    from matplotlib.figure import Figure  # slow to import, and only pictures need it
+
+    figure = Figure(figsize=(15, 8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure.suptitle(title)
+    _roof(left, [p for p in found if p.flop_per_s], ceilings)
+    _bars(right, found, ceilings)
+    figure.legend(fontsize=8, loc="outside lower center", markerscale=0.4, ncols=3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.lower().removeprefix("."), dpi=150)
+    write_atomically(path, lambda handle: handle.write(buffer.getvalue()))
+
+
+def _roof(axes, found: Sequence[Point], ceilings: Ceilings) -> None:
+    ridge = ceilings.flop_per_s / ceilings.bytes_per_s
+    low, high = min([0.05, *(p.intensity for p in found)]) / 2, max([4 * ridge, *(2 * p.intensity for p in found)])
+    roof = [ceilings.bytes_per_s * low / 1e9, ceilings.flop_per_s / 1e9, ceilings.flop_per_s / 1e9]
+    axes.loglog([low, ridge, high], roof, color="black")
+    for number, point in enumerate(found, start=1):
+        label = f"{number}  {point.name}  ({100 * point.share:.0f} % of the time)"
+        axes.scatter(point.intensity, point.flop_per_s / 1e9, s=30 + 1500 * point.share, alpha=0.6, label=label)
+        axes.annotate(str(number), (point.intensity, point.flop_per_s / 1e9), ha="center", va="center", fontsize=8)
+    axes.set_xlabel("operations per byte")
+    axes.set_ylabel("achieved 10⁹ operations/s")
+    rate, copied = ceilings.flop_per_s / 1e9, ceilings.bytes_per_s / 1e9
+    axes.set_title(f"ceilings measured in this run: matrix product {rate:.0f} Gflop/s, copy {copied:.1f} GB/s")
+    axes.grid(True, which="major", alpha=0.3)
+
+
+def _bars(axes, found: Sequence[Point], ceilings: Ceilings) -> None:
+    names = [point.name for point in reversed(found)]
+    axes.barh(names, [point.bytes_per_s / 1e9 for point in reversed(found)], color="tab:blue", alpha=0.7)
+    axes.axvline(ceilings.bytes_per_s / 1e9, color="black")
+    axes.set_xlabel("achieved 10⁹ bytes/s of operands (line: copy; caches can exceed it)")
+    axes.tick_params(axis="y", labelsize=7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floors:
+    """Milliseconds that a step cannot go below, and the rates behind them."""
+
+    arithmetic_ms: float
+    traffic_ms: float
+    gflop: float
+    """Arithmetic of a step, 10^9 operations (two per multiply-add)."""
+    gbyte: float
+    """Traffic of a step, 10^9 bytes."""
+    gflop_per_s: float
+    gbyte_per_s: float
+
+
+def step_floors(build: Callable[[], nn.Module], batch: int, patch: int, device: torch.device) -> Floors:
+    """Floors of a float32 training step on LR (batch, 3, patch, patch)."""
+    macs = count(build(), (1, 3, patch, patch)).flops * batch
+    traffic = convolution_bytes(build(), patch) * batch
+    flop_rate, byte_rate = matrix_rate(device), copy_rate(device)
+    return Floors(
+        arithmetic_ms=6e3 * macs / flop_rate,
+        traffic_ms=1e3 * traffic / byte_rate,
+        gflop=6 * macs / 1e9,
+        gbyte=traffic / 1e9,
+        gflop_per_s=flop_rate / 1e9,
+        gbyte_per_s=byte_rate / 1e9,
+    )
+
+
+def convolution_bytes(network: nn.Module, patch: int) -> int:
+    """Bytes that the convolutions of one float32 image must move in a step: 3 x input + 2 x output of each."""
+    total = 0
+
+    def add(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal total
+        total += 4 * (3 * inputs[0].numel() + 2 * output.numel())
+
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    handles = [convolution.register_forward_hook(add) for convolution in convolutions]
+    with torch.no_grad():
+        network(torch.zeros(1, 3, patch, patch))
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+_MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the product that measures the arithmetic rate
+_COPY_BYTES = {"cpu": 2**27, "cuda": 2**31}
+
+
+def matrix_rate(device: torch.device) -> float:
+    """Operations per second of a float32 matrix product (two per multiply-add), the best of some."""
+    side = _MATRIX[device.type]
+    a, b = torch.rand(2, side, side, device=device)
+    return 2 * side**3 / _best_seconds(lambda: a @ b, device)
+
+
+def copy_rate(device: torch.device) -> float:
+    """Bytes read and written per second by a copy, the best of some."""
+    source = torch.zeros(_COPY_BYTES[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _best_seconds(lambda: target.copy_(source), device)
+
+
+def _best_seconds(work: Callable[[], object], device: torch.device, repeats: int = 10) -> float:
+    seconds = []
+    for _ in range(repeats):
+        synchronise(device)
+        started = time.perf_counter()
+        work()
+        synchronise(device)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

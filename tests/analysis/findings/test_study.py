@@ -1,0 +1,235 @@
+"""study.py: what follows from a folder of records, in CSV and in words, and that it follows byte for byte."""
+
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study
+from scipy import stats
+
+from safmn_bench.ablations.recipe import load_recipe
+from safmn_bench.ablations.sweeps.command import arguments as run_arguments
+from safmn_bench.analysis.findings.command import loss_parts
+from safmn_bench.analysis.findings.commands import run_commands
+from safmn_bench.analysis.findings.findings import against_bicubic, headline, verdicts, wanted, worst
+from safmn_bench.analysis.findings.readme import readme
+from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
+from safmn_bench.analysis.findings.runs import Study, read_study
+from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.analysis.study import main
+from safmn_bench.analysis.tabular.command import tabulate, to_csv
+
+SCRIPT = Path(__file__).parents[3] / "analysis" / "study.py"
+PAPER_DIV2K_DB = {
+    **{"baseline": 30.43, "w_o_SAFM": 30.26, "w_o_CCM": 29.69, "w_o_FM": 30.36, "channel_mlp": 30.17, "n4": 30.21},
+}
+FILES = {
+    *(f"table{number}.{ending}" for number in (3, 4) for ending in ("csv", "tex", "md")),
+    *(f"{name}.{ending}" for name in ("figure1", "figure7", "differences") for ending in ("pdf", "svg", "png")),
+    *("ranking.csv", "budget.csv", "collapse.csv", "README.md"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path) -> Study:
+    return read_study(folder)
+
+
+@pytest.fixture(scope="module")
+def words(study: Study) -> str:
+    return readme(study, ranking(study), budgets(study), [], [])
+
+
+def row_of(rows: list[dict], **wanted: object) -> dict:
+    (found,) = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    return found
+
+
+def test_shorter_runs_are_not_taken_for_runs_of_the_folder(study: Study):
+    assert [(row.name, len(row.records)) for row in study.rows] == [
+        *(
+            ("baseline", 2),
+            ("w_o_SAFM", 2),
+            ("w_o_CCM", 2),
+            ("w_o_FM", 2),
+            ("channel_mlp", 2),
+            ("w_o_LN", 2),
+            ("n4", 1),
+        ),
+    ]
+    assert {n: len(records) for n, records in study.shorter.items()} == {375: 5}
+
+
+def test_ranking_is_spearman_of_the_means_without_the_collapsed(study: Study):
+    row = row_of(ranking(study), dataset="B100", metric="psnr_y_db", paper_column="DIV2K_val_psnr")
+    means = {name: db + (0.01 + 0.002 * index) / 2 * (name != "n4") for index, (name, db) in enumerate(PSNR_DB.items())}
+    assert means["w_o_FM"] > means["baseline"]  # which one seed alone ranks the other way
+    expected = stats.spearmanr([means[name] for name in PAPER_DIV2K_DB], list(PAPER_DIV2K_DB.values()))
+    assert row["spearman"] == pytest.approx(expected.statistic)  # pyright: ignore[reportAttributeAccessIssue]
+    assert (row["variants"], row["seeds"]) == (6, 2)
+    assert row["names"] == "baseline w_o_SAFM w_o_CCM w_o_FM channel_mlp n4"
+    assert (row["lowest_of_a_seed"], row["highest_of_a_seed"]) == (row["spearman"], pytest.approx(1.0))
+    assert len(ranking(study)) == 2 * 2 * 2  # benchmarks, metrics, columns of the paper
+
+
+def test_budget_compares_with_the_same_seed_the_mean_and_seeds_among_themselves(study: Study):
+    rows = budgets(study)
+    short = row_of(rows, iterations=375, compared_with="seed 0", dataset="Set5", metric="psnr_y_db")
+    expected = stats.spearmanr(list(SHORT_PSNR_DB.values()), [PSNR_DB[name] for name in SHORT_PSNR_DB])
+    assert short["spearman"] == pytest.approx(expected.statistic)  # pyright: ignore[reportAttributeAccessIssue]
+    assert (short["variants"], short["share"], short["train_seconds"], short["share_of_seconds"]) == (
+        5,
+        0.125,
+        250,
+        0.125,
+    )
+    assert (short["by_variant"], short["largest_change_of_place"]) == ("w_o_CCM", 2)  # third there, last here
+    assert row_of(rows, iterations=375, compared_with="mean of seeds", dataset="Set5", metric="psnr_y_db")
+    full = row_of(rows, iterations=3000, compared_with="seed 1", dataset="Set5", metric="psnr_y_db")
+    assert (full["spearman"], full["variants"], full["by_variant"]) == (pytest.approx(0.9), 5, "baseline")
+
+
+def test_every_run_has_its_line_in_collapse_csv(study: Study):
+    rows = collapses(study)
+    assert len(rows) == 13 + 5
+    crash = row_of(rows, status="collapsed")
+    assert (crash["variant"], crash["seed"], crash["iteration"], crash["reason"]) == (
+        "w_o_LN",
+        0,
+        412,
+        "loss not finite",
+    )
+    assert (crash["lr"], crash["collapsed_in_paper"], crash["config_hash"]) == (0.001, "yes", "w_o_LN0")
+
+
+def test_verdicts_put_each_network_into_one_group(study: Study):
+    found = verdicts(study)
+    assert set(found.whole) == {"w_o_SAFM", "w_o_CCM", "channel_mlp", "n4"}
+    assert (found.noise, found.alone, found.untested, found.family) == (["w_o_FM"], {}, [], 5)
+
+
+def test_tables_judge_as_the_readme_does_with_n4_in_the_same_family(study: Study):
+    text = to_csv(tabulate(4, study.records, Profiles()))
+    (n4,) = [row for row in csv.DictReader(text.splitlines()) if row["variant"] == "n4"]
+    (row,) = [row for row in study.rows if row.name == "n4"]
+    judged = row.comparisons["B100", "psnr_y_db"]
+    assert float(n4["measured_B100_psnr_db_delta_p_holm"]) == pytest.approx(judged.p_holm, rel=1e-9)
+    assert judged.family == 5
+
+
+def test_baseline_bicubic_and_the_worst_two(study: Study):
+    set5, b100 = against_bicubic(study)
+    assert (set5.gain, set5.least) == (pytest.approx(1.605), pytest.approx(1.6))
+    assert b100.gain == pytest.approx(27.005 - 26.1)
+    assert [(one.measured, one.agree) for one in worst(study)] == [(["w_o_CCM", "channel_mlp"], True)] * 2
+    assert headline(study) == "B100"  # six images against three
+
+
+def test_seeds_that_a_published_difference_would_need_grow_with_the_square(study: Study):
+    (fm,) = [one for one in wanted(study) if one.name == "w_o_FM"]
+    assert fm.published == pytest.approx(-0.07)
+    assert (fm.stands, fm.turned) == (False, False)
+    assert (fm.visible, fm.needed_seeds) == (True, 1)  # 0.006 dB here
+    wide = dataclasses.replace(fm, half_width=0.14)
+    assert (wide.visible, wide.needed_seeds) == (False, 8)  # half as wide: four times as many
+    assert dataclasses.replace(fm, stands=True, measured=0.1).turned
+
+
+def test_loss_curves_of_more_than_eight_networks_are_split_with_the_collapsed_last(study: Study):
+    (part,) = loss_parts(study)
+    assert list(dict.fromkeys(record.variant for _, record in part))[-2:] == ["n4", "w_o_LN"]
+
+
+def test_commands_of_the_readme_ask_for_the_recipe_that_was_run(study: Study):
+    commands = run_commands(study)
+    assert [command.split("--out ")[1] for command in commands] == [
+        *[f"results/ablation/{NAME}"] * 2, f"results/ablation/{NAME}/budget/375",
+    ]  # fmt: skip
+    asked = run_arguments().parse_args(commands[-1].split()[2:])
+    assert asked.variants == list(SHORT_PSNR_DB)
+    assert ([path.name for path in asked.train_data], asked.leave_out_small) == (["BSDS400", "T91"], True)
+    (records,) = study.shorter.values()
+    assert load_recipe(asked.recipe, {}, asked.overrides).to_dict() == {
+        key: value for key, value in records[0].recipe.items() if key != "name"
+    }
+
+
+def test_readme_says_what_the_numbers_say(words: str):
+    assert "7 networks in 13 runs at x4." in words
+    assert "**Real at this budget**, corrected for all 5 comparisons: `w_o_SAFM` (Set5, B100)" in words
+    assert "- **Noise**: nothing on any benchmark tells `w_o_FM` from the baseline." in words
+    assert "- Set5: 30.005 dB against 28.400 dB, +1.605 dB; every seed beats bicubic (the worst by +1.600 dB)." in words
+    assert "- B100: `w_o_CCM` and `channel_mlp`; as published." in words
+    assert "- `w_o_LN`, which collapsed in the paper: **seen** in 1 of 2 runs: seed 0 of 3000 iterations at " in words
+    assert f"iteration {COLLAPSE['iteration']} (loss not finite)." in words
+    assert "No weights are kept in this folder." in words
+    assert f"python analysis/study.py --runs results/ablation/{NAME}\n" in words
+    assert "| w\\_o\\_CCM | 239.52 | 13.55 | 2 |" in words
+    assert "| −0.74 |" in words  # published: 29.69 against 30.43
+    assert {line.count("|") for line in words.splitlines() if line.startswith(("| bicubic", "| variant | params"))} == {
+        9
+    }
+
+
+def test_a_folder_with_one_run_has_a_readme_too(tmp_path: Path):
+    for path in make_study(tmp_path).glob("*/x4/seed*/record.json"):
+        if path.parts[-4:-1] != ("baseline", "x4", "seed0"):
+            path.unlink()
+    one = read_study(tmp_path / NAME)
+    text = readme(one, ranking(one), budgets(one), [], [])
+    assert "There are too few networks for a correlation." in text
+    assert "Nothing was tested" in text
+
+
+def test_wrong_call_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["--runs", str(tmp_path / "none")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
+    assert main(["--runs", str(tmp_path), "--steps", "0"]) == 2
+    assert "--steps 0: a whole number, 1 or more." in capsys.readouterr().err
+
+
+def started(folder: Path, out: Path, seed: int, *options: str) -> subprocess.Popen:
+    """The study in a process of its own, with its own order of sets."""
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+    call = [sys.executable, str(SCRIPT), "--runs", str(folder), "--out", str(out), *options]
+    return subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+def same_from_two_processes(folder: Path, tmp_path: Path, *options: str) -> dict[str, bytes]:
+    """The files that both wrote alike."""
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for process in [started(folder, out, seed, *options) for seed, out in enumerate(outs, start=1)]:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    one, two = map(contents, outs)
+    assert set(one) == set(two)
+    differing = [name for name in one if one[name] != two[name]]
+    assert differing in ([], ["lam.csv.json"])  # which holds a date
+    return one
+
+
+@pytest.mark.slow
+def test_all_files_are_the_same_bytes_from_two_processes(tmp_path: Path):
+    folder = make_study(tmp_path / "runs", weights=True)
+    files = same_from_two_processes(folder, tmp_path, "--steps", "2", "--images", "1")
+    assert set(files) == FILES | {"lam.csv", "lam.csv.json", "lam.png", "report.html"}
+    assert len(files["report.html"]) < 10e6
+    assert json.loads(files["lam.csv.json"])["machine"]["threads"] == 1
+    assert "Δ DI" in files["README.md"].decode()
+    rows = list(csv.DictReader(files["lam.csv"].decode().splitlines()))
+    assert len(rows) == 13 * 3 * 2  # runs, photographs, windows
+    assert "seconds" not in rows[0]

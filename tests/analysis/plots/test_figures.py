@@ -1,0 +1,284 @@
+"""Figures 1, 5, 6, 7: the numbers they show, the text in their SVG, labels that do not overlap, refusals."""
+
+import math
+import re
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_records import made_record, scores_of, write_run
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import nn
+
+from safmn_bench.ablations.metrics import luma_plane
+from safmn_bench.analysis.figures import main
+from safmn_bench.analysis.plots import loss_curves, tradeoff, visual_comparison
+from safmn_bench.analysis.plots.feature_maps import features
+from safmn_bench.analysis.plots.label_placement import Anchor, Box, place
+from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
+from safmn_bench.analysis.plots.style import save, style
+from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front, tradeoff_points
+from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
+from safmn_bench.analysis.stats.entries import entries_from
+from safmn_bench.analysis.stats.groups import measure
+from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.models.resize import bicubic_uint8, lr_from_hr
+from safmn_bench.models.safmn import SAFMN, SAFMNConfig
+from safmn_bench.profiling.common.files import write_text
+from safmn_bench.profiling.common.images import read_image
+
+HOSTILE = r"<script>$x_1$ & %\frac"
+
+
+def curve(*losses: float, seed: int = 0, collapsed_at: int | None = None) -> Curve:
+    return Curve(seed, np.arange(1.0, len(losses) + 1), np.array(losses), collapsed_at)
+
+
+def svg_text(path: Path) -> str:
+    """All text of an SVG, unescaped."""
+    found = re.findall(r"<text[^>]*>(.*?)</text>", path.read_text(), re.DOTALL)
+    plain = " ".join(re.sub(r"<[^>]+>", "", text).strip() for text in found)
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def point(label: str, cost: float, psnr: float, params_k: float = 100.0, source: str = PUBLISHED) -> Point:
+    return Point(label=label, cost=cost, psnr_y_db=psnr, params_k=params_k, source=source)
+
+
+def test_pareto_front_has_what_nothing_beats_in_both():
+    points = [point(*one) for one in [("a", 1, 30.0), ("b", 2, 31.0), ("c", 3, 30.5), ("d", 4, 31.0), ("e", 4, 32.0)]]
+    assert [one.label for one in pareto_front(points)] == ["a", "b", "e"]
+    assert [one.label for one in pareto_front([point("x", 2, 30.0), point("y", 2, 31.0)])] == ["y"]
+
+
+def test_published_front_at_x2_on_set5_is_that_of_table_1():
+    points = tradeoff_points("flops", [], Profiles(), scale=2, dataset="Set5")
+    assert len(points) == 15  # all rows of Table 1 at x2 but bicubic, which has no FLOPs
+    assert [(p.label, p.cost, p.psnr_y_db) for p in pareto_front(points)] == [
+        *(("ESPCN", 5, 36.83), ("FSRCNN", 6, 37.0), ("LapSRN", 30, 37.52), ("SAFMN", 52, 38.0)),
+        ("ShuffleMixer", 91, 38.01),
+    ]
+
+
+def test_measured_points_have_measured_figures_and_mixed_ones_say_so():
+    entries = entries_from(measure([made_record("w_o_FM", scores={"Set5": scores_of(31.5)})], 4), Profiles())
+    points = tradeoff_points("flops", entries, Profiles(), scale=4, dataset="Set5")
+    assert [p for p in points if p.source == MEASURED] == [point("w_o_FM", 13.55491584, 31.5, 239.52, MEASURED)]
+    row = {"scale": "4", "median_ms": "7.5", "implementation": "eager", "dtype": "float32"}
+    timed = Profiles(latency=[{"model": "imdn", **row}, {"model": "w_o_FM", **row}])
+    points = tradeoff_points("latency", entries, timed, scale=4, dataset="Set5")
+    assert [p for p in points if p.source != PUBLISHED] == [
+        point("imdn (eager, float32)", 7.5, 32.21, 715, MIXED),
+        point("w_o_FM (eager, float32)", 7.5, 31.5, 239.52, MEASURED),
+    ]
+
+
+def test_labels_of_a_crowd_neither_overlap_nor_leave_the_frame():
+    rng = np.random.default_rng(0)
+    anchors = [Anchor(float(x), float(y), 5.0, 40.0, 8.0) for x, y in rng.uniform((100, 100), (300, 200), (15, 2))]
+    frame = Box(0, 0, 400, 300)
+    boxes = place(anchors, frame)
+    assert all(a.overlap(b) == 0 for a, b in combinations(boxes, 2))
+    assert all(box.overlap(frame) == pytest.approx(box.area) for box in boxes)
+    assert all(box.overlap(anchor.box) == 0 for box in boxes for anchor in anchors)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_names_in_figure_1_do_not_overlap(scale: int):
+    points = tradeoff_points("flops", [], Profiles(), scale=scale, dataset="Set5")
+    with style():
+        figure = tradeoff.draw(points, x_title="x", y_title="y")
+        extents = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(extents) == len(points)
+    assert not [1 for a, b in combinations(extents, 2) if a.overlaps(b)]
+
+
+def test_circle_area_is_proportional_to_parameters():
+    assert tradeoff.area_points2(point("a", 1, 30, 800)) == 2 * tradeoff.area_points2(point("a", 1, 30, 400))
+
+
+def test_smoothing_is_the_mean_within_the_window_and_passes_over_what_is_not_finite():
+    assert smoothed(curve(1, 2, 3, 4, 8), 2) == pytest.approx([1.5, 2, 3, 5, 6])
+    assert smoothed(curve(1, math.nan, 3), 2) == pytest.approx([1, 2, 3])
+    assert smoothed(curve(5, 1, 3), 1) == pytest.approx([5, 1, 3])
+
+
+def test_band_spans_the_seeds_as_far_as_all_of_them_reach():
+    one = band([curve(1, 2, 3, seed=0), curve(3, 6, seed=1)], window=1)
+    assert one.iterations.tolist() == [1, 2]
+    assert (one.mean.tolist(), one.low.tolist(), one.high.tolist()) == ([2, 4], [1, 2], [3, 6])
+
+
+def crosses(axes: Axes) -> list[tuple[float, float]]:
+    marks = [line for line in axes.lines if line.get_marker() == "X"]
+    return [(float(np.asarray(m.get_xdata())[0]), float(np.asarray(m.get_ydata())[0])) for m in marks]
+
+
+def test_loss_figure_marks_a_collapse_at_its_iteration_on_its_own_curve():
+    runs = {"baseline": [curve(*[1.0] * 9)], "w_o_LN": [curve(1, 1, 1, 1, 7, collapsed_at=5)]}
+    with style():
+        (axes,) = loss_curves.draw(runs, window=1).axes
+    assert crosses(axes) == [(5, 7)]
+    assert axes.get_legend_handles_labels()[1] == ["baseline (1 seed)", "w_o_LN * (1 seed)"]
+    assert axes.get_ylim()[1] > 7
+
+
+def test_a_crash_far_above_all_else_is_marked_at_the_top_and_does_not_set_the_scale():
+    runs = {"baseline": [curve(*[1.0] * 9)], "fbn": [curve(1, 1, 1, 1e9, collapsed_at=4)]}
+    with style():
+        (axes,) = loss_curves.draw(runs, window=1).axes
+    assert crosses(axes) == [(4, 30)]  # 30 medians
+    assert 30 < axes.get_ylim()[1] < 40
+
+
+def test_legend_of_eight_networks_stays_on_the_page():
+    runs = {f"some_variant_{i}_lr1e-4": [curve(*[1.0 + i] * 9), curve(*[1.1 + i] * 9)] for i in range(8)}
+    with style():
+        figure = loss_curves.draw(runs, window=1)
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.axes[0].get_window_extent().y0
+
+
+def test_figure_7_by_the_command_has_its_names_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    losses = {i: 1 / i for i in range(1, 60)}
+    for record in (made_record("baseline"), made_record("baseline", 1), made_record(HOSTILE)):
+        write_run(tmp_path / "runs", record, losses)
+    out = tmp_path / "out"
+    assert main(["--figure", "7", "--runs", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {"figure7.pdf", "figure7.svg", "figure7.png"}
+    text = svg_text(out / "figure7.svg")
+    assert f"{HOSTILE} (1 seed)" in text
+    assert "baseline (2 seeds)" in text
+    assert "training loss, mean over 1 iterations" in text
+    assert main(["--figure", "7", "--runs", str(tmp_path / "runs"), "--variants", "baselin"]) == 2
+    assert "No run of variant 'baselin'. Did you mean 'baseline'" in capsys.readouterr().err
+
+
+def test_figure_1_by_the_command_shows_published_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_run(tmp_path / "runs", made_record("w_o_FM", scores={"Set5": scores_of(31.5)}))
+    call = ["--figure", "1", "--scale", "4", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert main(call) == 0
+    text = svg_text(tmp_path / "figure1.svg")
+    for words in ("ShuffleMixer", "w_o_FM", "measured here", "Pareto front", "FLOPs (MACs) [G]", "500 K parameters"):
+        assert words in text
+    assert "Set5 x4, PSNR of luma [dB]" in text
+    assert main([*call, "--dataset", "B100"]) == 0
+    assert "Nothing measured is drawn for B100; there are scores on Set5" in capsys.readouterr().err
+
+
+def small_safmn(**changes: object) -> SAFMN:
+    torch.manual_seed(0)
+    return SAFMN(SAFMNConfig(dim=8, n_blocks=2, **changes), scale=2).eval()  # type: ignore[arg-type]
+
+
+def test_features_are_those_of_the_block_and_levels_are_blocks_of_equal_pixels():
+    lr = torch.randint(0, 256, (3, 32, 24), dtype=torch.uint8)
+    network = small_safmn()
+    found = features(network, lr, 2)
+    assert [level.shape for level in found.levels] == [(32, 24)] * 4
+    last = found.levels[3]  # 4 x 3 values, each shown as 8 x 8 pixels
+    assert np.array_equal(last, np.kron(last[::8, ::8], np.ones((8, 8), np.float32)))
+    with torch.no_grad():
+        first = network.feats[0](network.to_feat(lr[None] / 255.0))
+        block = network.feats[1]
+        expected = block.safm(block.norm1(first))[0].abs().mean(0)  # type: ignore[operator]
+    assert torch.allclose(torch.from_numpy(found.attended), expected, atol=1e-6)
+    assert len(features(small_safmn(levels=1), lr, 1).levels) == 1
+
+
+@pytest.fixture
+def picture_file(make_images, tmp_path: Path) -> Path:
+    return make_images(tmp_path / "images", "photo.png", height=48, width=64) / "photo.png"
+
+
+class Nearest(nn.Module):
+    """Nearest-neighbour enlargement as a network."""
+
+    scale = 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
+def test_crops_are_the_box_of_each_and_their_scores_of_the_whole_image(picture_file: Path):
+    box = CropBox(10, 20, 30, 16)
+    pair, crops = crops_of(picture_file, box, [("nearest", Nearest())], 2, torch.device("cpu"))
+    hr = read_image(picture_file).rgb
+    assert [crop.label for crop in crops] == ["HR", "bicubic", "nearest"]
+    assert torch.equal(crops[0].rgb, hr[:, 20:36, 10:40])
+    lr = lr_from_hr(hr, 2)
+    assert torch.equal(crops[1].rgb, bicubic_uint8(lr, 48, 64)[:, 20:36, 10:40])
+    nearest = lr.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    assert torch.equal(crops[2].rgb, nearest[:, 20:36, 10:40])
+    whole = [luma_plane(rgb)[2:-2, 2:-2] for rgb in (nearest, hr)]  # float64, 0-255
+    error = ((whole[0] - whole[1]) ** 2).mean().item()
+    assert crops[2].psnr_y_db == pytest.approx(10 * math.log10(255**2 / error))
+    assert torch.equal(pair.hr, hr)
+
+
+def test_caption_has_psnr_and_ssim_and_hr_their_names():
+    rgb = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    assert visual_comparison.caption(Crop("safmn", rgb, 34.567, 0.94786)) == "safmn\n34.57 / 0.9479"
+    assert visual_comparison.caption(Crop("HR", rgb, None, None)) == "HR\nPSNR [dB] / SSIM"
+
+
+def inside(figure: Figure, axes: Axes) -> bool:
+    """Whether the axes with their text are on the page."""
+    box = axes.get_tightbbox()
+    assert box is not None
+    return box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+
+
+@pytest.mark.parametrize(("height", "width", "others"), [(48, 64, 4), (96, 40, 2), (40, 160, 7), (64, 64, 11)])
+def test_panels_of_figure_6_stay_on_the_page_and_apart(height: int, width: int, others: int, tmp_path: Path):
+    hr = torch.zeros(3, height, width, dtype=torch.uint8)
+    box = CropBox(4, 4, 24, 16)
+    crops = [Crop("HR", box.of(hr), None, None)] + [Crop(f"network {i}", box.of(hr), 30.0, 0.9) for i in range(others)]
+    with style():
+        figure = visual_comparison.draw(hr, box, crops, title="photo")
+        save(figure, tmp_path, "f")
+        assert all(inside(figure, axes) for axes in figure.axes)
+        boxes = [axes.get_tightbbox() for axes in figure.axes]
+    assert not [1 for a, b in combinations(boxes, 2) if a and b and a.padded(-1).overlaps(b.padded(-1))]
+
+
+def test_figures_5_and_6_by_the_command_from_a_runs_folder(picture_file: Path, tmp_path: Path):
+    write_text(tmp_path / "tiny.yaml", "model: {dim: 8, n_blocks: 2}\n")
+    folder = write_run(tmp_path / "runs", made_record("tiny", scale=2))
+    torch.save({"params": small_safmn().state_dict()}, folder.weights)
+    call = ["--models", str(tmp_path / "tiny.yaml"), "--scale", "2", "--runs", str(tmp_path / "runs")]
+    call += ["--image", str(picture_file), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(["--figure", "5", "6", "--box", "8", "8", "24", "16", *call]) == 0
+    five = svg_text(tmp_path / "out" / "figure5.svg")
+    assert "tiny x2, block 1, photo" in five
+    for words in ("(a) LR input", "(e) level 4, 1/8 of the size", "(f) aggregated", "(g) attended output"):
+        assert words in five
+    assert re.search(r"bicubic \d\d\.\d\d / 0\.\d{4}", svg_text(tmp_path / "out" / "figure6.svg"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["6", "--image", "{image}", "--box", "60", "8", "24", "16"], "reaches beyond"),
+        (["6", "--image", "{image}"], "Figure 6 needs --box"),
+        (["5", "--image", "{image}"], "Figure 5 needs --models NAME"),
+        (["5", "--image", "{image}", "--models", "safmn"], "Give --weights FILE"),
+        (["7"], "Figure 7 needs --runs DIR"),
+        (["1", "--dataset", "Set55"], "Did you mean 'Set5'"),
+    ],
+)
+def test_what_a_figure_lacks_is_said_in_one_paragraph(
+    options: list[str], words: str, picture_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    call = [option.format(image=picture_file) for option in options]
+    assert main(["--figure", *call, "--out", str(tmp_path / "out"), "--scale", "2"]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,233 @@
+"""Tables 1 to 5: what stands in which column, marks, footnotes, and that no name breaks a format."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from made_records import made_record, scores_of, write_run
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
+from safmn_bench.analysis.tables import main
+from safmn_bench.analysis.tabular.command import tabulate, to_csv, to_latex, to_markdown
+from safmn_bench.analysis.tabular.table import MEASURED, Column, Piece, Row, Table
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.paper import read_table
+
+HOSTILE = r"<script>alert(1)</script> 100%_\end{tabular}|`*[x](y)$&#~^ 中 \x"
+PAPER_METHODS = {row["method"] for row in read_table("table1.csv")}
+COLLAPSE = {"iteration": 40, "reason": "loss not finite", "weights_from_iteration": 20}
+
+
+def rows_of(number: int, records: list[Record], profiles: Profiles | None = None) -> list[dict[str, str]]:
+    text = to_csv(tabulate(number, records, profiles or Profiles()))
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def sweep(difference_db: float, variant: str = "w_o_FM", scatter_db: float = 0.01) -> list[Record]:
+    """Three seeds of the baseline and of a variant that differs from it."""
+    records = []
+    for seed in range(3):
+        shift = scatter_db * seed
+        records.append(made_record("baseline", seed, {"Manga109": scores_of(30.0 + shift)}))
+        ours = 30.0 + difference_db + shift * (-1 if seed % 2 else 1)
+        records.append(made_record(variant, seed, {"Manga109": scores_of(ours)}))
+    return records
+
+
+def test_missing_measurements_are_empty_and_never_the_published_figure():
+    for number in (1, 2, 3, 4, 5):
+        for row in rows_of(number, []):
+            assert not [key for key, value in row.items() if key.startswith("measured_") and value], row
+            assert any(value for key, value in row.items() if key.startswith("paper_"))
+    lines = to_markdown(tabulate(4, [], Profiles())).splitlines()
+    assert lines[4].endswith("| 30.21 / 0.8319 | 29.86 / 0.8988 | – | – | – | – | – | – |")
+
+
+def test_published_figures_stand_as_printed_and_measured_ones_unrounded():
+    row = next(row for row in rows_of(3, sweep(-0.2)) if row["variant"] == "w_o_FM")
+    assert (row["paper_params_k"], row["paper_Manga109_psnr"]) == ("239.52", "30.32")
+    assert (row["measured_params"], row["measured_flops"], row["measured_runs"]) == ("239520", "13554915840", "3")
+    assert float(row["measured_Manga109_psnr_db"]) == pytest.approx(30 - 0.2 + 0.01 / 3)
+    assert row["measured_DIV2K_val_psnr_db"] == ""
+
+
+def test_large_difference_has_its_interval_and_a_small_one_is_not_significant():
+    (clear,) = [row for row in rows_of(3, sweep(-0.2)) if row["variant"] == "w_o_FM"]
+    assert clear["measured_Manga109_psnr_db_delta_verdict"] == ""
+    assert float(clear["measured_Manga109_psnr_db_delta_p"]) < 0.01
+    (noise,) = [row for row in rows_of(3, sweep(-0.005)) if row["variant"] == "w_o_FM"]
+    assert noise["measured_Manga109_psnr_db_delta_verdict"] == "n.s."
+    shown = to_markdown(tabulate(3, sweep(-0.005), Profiles()))
+    assert re.search(r"\| −0\.0\d\d ± 0\.0\d\d n\.s\. \|", shown)
+
+
+def test_one_seed_shows_a_difference_that_was_not_tested():
+    records = [made_record("baseline"), made_record("w_o_FM", 0, {"Manga109": scores_of(29.9)})]
+    assert "| −0.100 untested |" in to_markdown(tabulate(3, records, Profiles()))
+
+
+def test_collapsed_runs_carry_an_asterisk_a_note_and_no_difference():
+    collapsed = made_record("w_o_LN", 0, {"Manga109": scores_of(28.0)}, status="collapsed", collapse=COLLAPSE)
+    table = tabulate(3, [*sweep(-0.2), collapsed], Profiles())
+    line = next(line for line in to_markdown(table).splitlines() if "| w\\_o\\_LN |" in line)
+    assert "| 30.29 / 0.8340\\* |" in line  # published: collapsed too
+    assert "| 28.000 / 0.8000\\* | – |" in line
+    assert any("w_o_LN seed 0: training collapsed at iteration 40 (loss not finite)" in note for note in table.notes)
+
+
+def test_best_is_bold_and_second_best_underlined_by_what_is_shown():
+    scores = [30.126, 30.1259, 29.5, 28.0]  # the first two print alike
+    rows = [Row(values={"name": f"n{i}", "psnr": value}) for i, value in enumerate(scores)]
+    rows.append(Row(values={"name": "crash", "psnr": 31.0}, collapsed=frozenset({MEASURED})))
+    columns = [
+        Column(title="name", pieces=[Piece(key="name")]),
+        Column(title="PSNR", pieces=[Piece(key="psnr", digits=2, better=1)], band=MEASURED, starred=True),
+    ]
+    table = Table(number=1, title="t", fields=["name", "psnr"], columns=columns, rows=rows)
+    cells = re.findall(r"n\d & (.*) \\\\", to_latex(table))
+    assert cells == [r"\textbf{30.13}", r"\textbf{30.13}", r"\underline{29.50}", "28.00"]
+    assert "crash & 31.00$^{*}$" in to_latex(table)
+
+
+def test_wide_latex_table_is_published_and_measured_parts_of_one_number():
+    lines = to_latex(tabulate(3, sweep(-0.2), Profiles())).splitlines()
+    second = lines.index(r"\addtocounter{table}{-1}")
+    published, measured = "\n".join(lines[:second]), "\n".join(lines[second:])
+    assert len(re.findall(r"^.* & w\\_o\\_\w+", published, re.MULTILINE)) == 11  # all of the paper's with such a name
+    assert "Measured" not in published
+    assert re.findall(r"^(\S+) & 239.52 & 13.55 & 76.70 & 3 ", measured, re.MULTILINE) == ["baseline", r"w\_o\_FM"]
+    assert "DIV2K" not in measured.split(r"\bottomrule")[0]  # nothing was measured on it
+    assert "measured: DIV2K" not in to_markdown(tabulate(3, sweep(-0.2), Profiles()))
+
+
+def test_runs_of_another_budget_have_a_row_of_their_own():
+    longer = {**made_record().recipe, "train": {"iterations": 900, "patch": 16, "batch": 8}}
+    records = [*sweep(-0.2), made_record("w_o_FM", 5, recipe=longer)]
+    rows = [row for row in rows_of(3, records) if row["variant"].startswith("w_o_FM") and row["measured_runs"]]
+    assert [(row["variant"], row["measured_runs"]) for row in rows] == [
+        ("w_o_FM", "3"),
+        ("w_o_FM (iterations 900, patch 16, batch 8)", "1"),
+    ]
+    assert rows[1]["paper_params_k"] == rows[1]["measured_Manga109_psnr_db_delta"] == ""
+
+
+def test_footnote_tells_recipe_data_seeds_hardware_versions_commit_and_date():
+    notes = "\n".join(tabulate(3, sweep(-0.2), Profiles()).notes)
+    assert (
+        "Measured: recipe quick, iterations 100, patch 16, batch 8, sampling image, trained on embedded (11 images), "
+        "seeds 0 and 1 and 2, a processor (2 threads), torch 2.13.0, commit 0123456789, 2026-11-23."
+    ) in notes
+    assert "Protocol x4: PSNR (dB) and SSIM of luma (BT.601, 16-235" in notes
+
+
+def test_table_1_has_scored_weights_and_bicubic_beside_the_published_rows(tmp_path: Path):
+    scores, again = tmp_path / "scores.csv", tmp_path / "again.csv"
+    head = "model,scale,weights,dataset,image,psnr_y_db,ssim_y\n"
+    scores.write_text(
+        head + "safmn,2,w/safmn_x2.pth,set5,baby,39.0,0.97\nsafmn,2,w/safmn_x2.pth,set5,mean,38.016,0.9606\n"
+    )
+    again.write_text(scores.read_text().replace("38.016", "38.017"))
+    with pytest.raises(UserError, match=r"again.csv scores safmn x2 on set5 with 38.017 dB, an earlier file with 38"):
+        read_profiles([scores, again])
+    profiles = read_profiles([scores, scores])
+    notes = tabulate(1, [], profiles).notes
+    assert "Scored with weights from a file, by evaluate.py: safmn x2 with safmn_x2.pth." in notes
+    rows = rows_of(1, [made_record()], profiles)
+    assert len(rows) == 45
+    (safmn,) = [row for row in rows if (row["method"], row["scale"]) == ("SAFMN", "2")]
+    assert (safmn["measured_Set5_psnr_db"], safmn["paper_Set5_psnr"]) == ("38.016", "38.00")
+    assert safmn["measured_setting"] == "safmn_x2.pth"
+    (bicubic,) = [row for row in rows if (row["method"], row["scale"]) == ("Bicubic", "4")]
+    assert (bicubic["measured_Manga109_psnr_db"], bicubic["paper_Manga109_psnr"]) == ("24.89", "24.89")
+
+
+def test_counts_without_a_run_fill_every_variant_and_bring_their_reasons(tmp_path: Path):
+    counts = tmp_path / "complexity.csv"
+    counts.write_text(
+        "model,scale,params,flops,acts,note\nw_o_LN_lr1e-4,4,238368,13554915840,76700160,\n"
+        'n12,4,350976,1,1,"params_k: cut; not rounded; acts_m: three digits"\n'
+    )
+    profiles = read_profiles([counts])
+    (row,) = [row for row in rows_of(3, [], profiles) if row["variant"] == "w_o_LN_lr1e-4"]
+    assert (row["measured_params"], row["paper_params_k"]) == ("238368", "238.37")
+    assert not [row for row in rows_of(1, [], profiles) if row["method"] not in PAPER_METHODS]
+    (note,) = [note for note in tabulate(4, [], profiles).notes if note.startswith("Counted")]
+    assert note == (
+        "Counted otherwise than published: n12 x4: params_k: cut; not rounded; n12 x4: acts_m: three digits."
+    )
+
+
+def test_table_2_and_5_take_their_figures_from_profiles(tmp_path: Path):
+    latency = tmp_path / "latency.csv"
+    latency.write_text(
+        "model,scale,implementation,device,dtype,lr_height,lr_width,median_ms,p10_ms,p90_ms,runs,peak_memory_mib\n"
+        "safmn,4,eager,cuda,float32,180,320,3.5,3.4,3.75,50,61.25\n"
+        "safmn,4,compiled,cuda,float32,180,320,2.5,2.4,2.75,50,60.25\nsafmn,2,eager,cuda,float32,180,320,9,9,9,50,9\n"
+    )
+    operators = tmp_path / "ops.csv"
+    operators.write_text(
+        "operation,calls,self_time_us,share,paper_us\nLayerNorm,16,120.5,0.4,465\nconvolution,30,500,0.5,\n"
+    )
+    profiles = read_profiles([latency, operators])
+    two = [row for row in rows_of(2, [], profiles) if row["method"] == "SAFMN"]
+    assert [row["measured_median_ms"] for row in two] == ["3.5", "2.5"]
+    assert [row["paper_avg_time_ms"] for row in two] == ["10.71", ""]
+    five = rows_of(5, [], profiles)
+    assert (five[0]["paper_us"], five[0]["measured_ops_self_time_us"]) == ("465", "120.5")
+    assert [row["operation"] for row in five][6:] == ["convolution"]
+
+
+def test_hostile_names_are_text_in_every_format():
+    records = [*sweep(-0.2), made_record(HOSTILE, 0, {HOSTILE: scores_of(29.0)})]
+    table = tabulate(3, records, Profiles())
+    (row,) = [row for row in csv.DictReader(io.StringIO(to_csv(table))) if row["variant"].startswith("<script>")]
+    assert row["variant"] == HOSTILE
+    markdown = to_markdown(table)
+    assert "<" not in markdown
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in markdown.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+    latex = to_latex(table)
+    assert r"\textless{}script\textgreater{}alert(1)" in latex
+    assert r"100\%\_\textbackslash{}end\{tabular\}\textbar{}" in latex
+    assert r"\texttt{U+4E2D}" in latex
+
+
+def test_command_writes_a_file_and_refuses_what_it_cannot_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_run(tmp_path / "runs", made_record())
+    out = tmp_path / "t.tex"
+    call = ["--table", "4", "--format", "latex", "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    assert main(call) == 0
+    assert out.read_text().count(r"\caption{") == 2  # published, and what was measured
+    assert main(["--table", "4", "--runs", str(tmp_path / "none")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="columns a, b, which no script"):
+        read_profiles([tmp_path / "odd.csv"])
+
+
+def latex_engine() -> list[str]:
+    """How to compile all.tex, or a skip."""
+    if shutil.which("tectonic"):
+        return ["tectonic", "all.tex"]
+    if shutil.which("pdflatex"):
+        return ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    pytest.skip("needs tectonic, or pdflatex with booktabs (texlive-latex-recommended)")
+
+
+@pytest.mark.slow
+def test_latex_of_all_five_tables_compiles_with_a_hostile_name_in_them(tmp_path: Path):
+    engine = latex_engine()
+    records = [*sweep(-0.2), made_record(HOSTILE, 0, {HOSTILE: scores_of(29.0)})]
+    tables = "\\clearpage\n".join(to_latex(tabulate(number, records, Profiles())) for number in (1, 2, 3, 4, 5))
+    head = "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+    (tmp_path / "all.tex").write_text(head + tables + "\\end{document}\n")
+    done = subprocess.run(engine, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "all.pdf").stat().st_size > 20_000
+    log = (tmp_path / "all.log").read_text(errors="replace") if (tmp_path / "all.log").exists() else ""
+    assert "Overfull" not in log
