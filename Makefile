@@ -25,10 +25,11 @@ test: setup  ## The default tests
 test-all: setup  ## All tests that this machine can run
 	$(BIN)/python -m pytest -q
 
-check: setup  ## Static checks: ruff and pyright
+check: setup  ## Static checks: ruff, pyright, and which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/python -m pytest -q tests/test_imports.py
 
 clean:  ## Remove the environment and caches (results stay)
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info

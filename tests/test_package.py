@@ -64,15 +64,6 @@ def test_installed_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path
     assert (work / "results" / "runs" / "w_o_FM" / "x4" / "seed0" / "record.json").is_file()
 
 
-def test_imports_run_one_way():
-    """No folder imports one to its right: models <- profiling <- ablations <- analysis."""
-    for position, folder in enumerate(CODE):
-        later = CODE[position + 1 :]
-        for path in (ROOT / folder).rglob("*.py"):
-            text = path.read_text(encoding="utf-8")
-            assert not [name for name in later if f"safmn_bench.{name}" in text], path
-
-
 def test_package_data_is_found_in_an_editable_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """There the path of a package without __init__.py also holds the name of an import hook."""
     package = types.ModuleType("hooked")
@@ -81,8 +72,3 @@ def test_package_data_is_found_in_an_editable_installation(tmp_path: Path, monke
     assert package_folder("hooked") == tmp_path
     for path in (path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
         assert 'resources.files("safmn_bench' not in path.read_text(encoding="utf-8"), path
-
-
-def test_no_script_folder_shadows_a_standard_module():
-    files = {path.stem for folder in CODE for path in (ROOT / folder).glob("*.py")}
-    assert not files & set(sys.stdlib_module_names)
