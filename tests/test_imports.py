@@ -1,4 +1,4 @@
-"""Which way imports run, from folder to folder and from wing to wing; `make check` runs this beside ruff and pyright."""
+"""Which way imports run, between folders and between wings; `make check` runs this beside ruff and pyright."""
 
 import ast
 import sys
