@@ -2,7 +2,8 @@
 
 A benchmark folder holds `HR/` (and, in the usual naming, `LR_bicubic/X4/babyx4.png`), or images directly; the `HR`
 folder itself may be given as well. It is named after the folder, or the folder above where it is called HR. HR is
-cropped to a multiple of the scale from the bottom and the right; LR that is not given is made by MATLAB-style bicubic.
+cropped to a multiple of the scale from the bottom and the right; LR that is not given (pairs.py) is made by
+MATLAB-style bicubic, and LR that is given is compared with that (pair_check.py).
 
 Pairs are kept in memory once read, up to `CACHE_BYTES` per benchmark: validation reads them again and again. They are
 not kept on disk, where reading an LR file would take as long as making it (what costs is decoding the HR file).
@@ -18,7 +19,9 @@ from typing import Any
 
 import torch
 
-from safmn_bench.ablations.data.layouts import ImageFiles, lr_folder, paired_files, require_sizes_match, subfolders
+from safmn_bench.ablations.data.layouts import ImageFiles, hr_set, require_sizes_match, set_name, subfolders
+from safmn_bench.ablations.data.pair_check import check_pair
+from safmn_bench.ablations.data.pairs import AS_IT_LIES, MADE, LRChoice, Paired, pair
 from safmn_bench.ablations.metrics import WINDOW
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
@@ -64,7 +67,7 @@ class Benchmark:
         """Read one image, or take it from the cache. Raises UserError naming the file that is wrong."""
         if item.name in self._cache:
             return self._cache[item.name]
-        pair = read_pair(item, self.scale)
+        pair = read_pair(item, self.scale, self.items)
         size = pair.lr.numel() + pair.hr.numel()
         if self._cached_bytes + size <= CACHE_BYTES:
             self._cache[item.name] = pair
@@ -84,18 +87,25 @@ class Benchmark:
                 yield ahead.popleft().result()
 
 
-def open_benchmark(folder: Path, scale: int) -> Benchmark:
+def open_benchmark(folder: Path, scale: int, lr: LRChoice = AS_IT_LIES) -> Benchmark:
     """The benchmark in a folder. Raises UserError for an unknown layout, missing partners, or unusable sizes."""
-    hr_folder = _hr_folder(folder)
-    name = hr_folder.resolve().parent.name if hr_folder.name.upper() == "HR" else hr_folder.resolve().name
-    given = lr_folder(hr_folder, scale)
-    origin = f"LR read from {given.parent.name}/{given.name}" if given else "LR made from HR by MATLAB-style bicubic"
-    return _checked(Benchmark(name, scale, paired_files(hr_folder, scale), origin))
+    [benchmark] = open_benchmarks([folder], scale, lr)
+    return benchmark
 
 
-def open_benchmarks(folders: Sequence[Path], scale: int) -> list[Benchmark]:
+def open_benchmarks(folders: Sequence[Path], scale: int, lr: LRChoice = AS_IT_LIES) -> list[Benchmark]:
     """Several at once. Raises UserError as `open_benchmark`, and where two have one name."""
-    benchmarks = [open_benchmark(folder, scale) for folder in folders]
+    hr_folders = [_hr_folder(folder) for folder in folders]
+    paired = [pair(folder, scale, lr) for folder in hr_folders]
+    return told_apart([_opened(*one, scale) for one in zip(hr_folders, paired, strict=True)], folders)
+
+
+def _opened(hr_folder: Path, paired: Paired, scale: int) -> Benchmark:
+    return _checked(Benchmark(set_name(hr_folder), scale, paired.items, paired.origin))
+
+
+def told_apart(benchmarks: list[Benchmark], folders: Sequence[Path]) -> list[Benchmark]:
+    """The same. Raises UserError where two have one name."""
     seen: dict[str, Path] = {}
     for benchmark, folder in zip(benchmarks, folders, strict=True):
         if benchmark.name in seen:
@@ -110,15 +120,19 @@ def open_benchmarks(folders: Sequence[Path], scale: int) -> list[Benchmark]:
 def embedded_validation(scale: int) -> Benchmark:
     """The validation photographs that every installation has (embedded.py)."""
     items = [ImageFiles(path.stem, path) for path in embedded_paths(VALIDATION)]
-    return Benchmark(NAME, scale, items, "LR made from HR by MATLAB-style bicubic")
+    return Benchmark(NAME, scale, items, MADE)
 
 
-def read_pair(item: ImageFiles, scale: int) -> Pair:
-    """Decode HR, crop it to a multiple of the scale, and decode or make LR."""
+def read_pair(item: ImageFiles, scale: int, others: Sequence[ImageFiles] = ()) -> Pair:
+    """Decode HR, crop it to a multiple of the scale, and decode and check, or make, LR.
+
+    `others`: see check_pair. Raises UserError naming the file that is wrong.
+    """
     image = read_image(item.hr)
     lr_height, lr_width = (side // scale for side in image.rgb.shape[1:])
     hr = image.rgb[:, : lr_height * scale, : lr_width * scale].contiguous()
     lr = read_image(item.lr).rgb if item.lr else lr_from_hr(hr, scale)
+    check_pair(item, hr, lr, scale, others)
     return Pair(item.name, lr, hr, image.grey, pixel_digest(image.rgb))
 
 
@@ -132,9 +146,11 @@ def _hr_folder(folder: Path) -> Path:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise UserError(f"Benchmark folder {folder} {what}. {_LAYOUTS}")
-    for child in subfolders(folder):
-        if child.name.upper() == "HR":
-            return child
+    below = sorted((child for child in subfolders(folder) if hr_set(child) == ""), key=lambda one: one.name != "HR")
+    if below and not list_images(folder):
+        if len(below) > 1 and below[0].name.upper() != "HR":
+            raise UserError(f"{folder} holds {below[0].name} and {below[1].name}: give the HR folder that is meant.")
+        return below[0]
     if not list_images(folder):
         raise UserError(f"Benchmark folder {folder} holds neither images nor HR/. {_LAYOUTS}")
     return folder

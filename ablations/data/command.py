@@ -4,10 +4,9 @@ import argparse
 import time
 from pathlib import Path
 
-from safmn_bench.ablations.data.benchmarks import open_benchmarks
+from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.preflight import prepare_training
-from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.console import print_table, progress, shown_in
 
@@ -37,6 +36,7 @@ def arguments() -> argparse.ArgumentParser:
         "--workers", type=int, metavar="N", help="threads (default: one per core, fewer for huge images)"
     )
     parser.add_argument("--verify", action="store_true", help="read all files again to see whether they changed")
+    add_lr_options(parser)
     return parser
 
 
@@ -44,12 +44,14 @@ def prepare(args: argparse.Namespace) -> None:
     """Check and pack for every scale that is asked for. Raises UserError for the first offender."""
     if args.workers is not None and args.workers < 1:
         raise UserError(f"--workers {args.workers} is not a whole number of at least 1.")
+    lr = lr_choice(args.lr, args.lr_pattern, is_not_bicubic=args.lr_is_not_bicubic)
     for scale in dict.fromkeys(args.scale):
         started, stages = time.perf_counter(), set[str]()
+        sets, benchmarks = open_images(args.train_data, args.benchmarks, scale, lr)
         with progress() as bar:
             packed = prepare_training(
-                open_training_sets(args.train_data, scale),
-                open_benchmarks(args.benchmarks, scale),
+                sets,
+                benchmarks,
                 scale=scale,
                 patch=args.patch,
                 cache=args.cache,

@@ -1,29 +1,105 @@
-"""How published sets lie in folders: which files are HR, and which LR file belongs to which.
+"""How published sets lie in folders: which folders and files are HR, which are LR, by their names.
 
-- an HR folder is called `HR` or `<set>_HR` (`DIV2K_train_HR`, `Flickr2K_HR`), or is any other folder with images;
-- its LR files are beside it, in `LR_bicubic/X4` or `<set>_LR_bicubic/X4`, called as the HR file with `x4` appended
-  (`babyx4.png`) or as the HR file itself. Where that folder is missing, LR is made from HR.
+- HR folders: `HR`, `GT`, `GTmod12`, `original`, `<set>_HR` (`DIV2K_train_HR`);
+- LR folders: `LR`, `lq`, `LR_x4`, `LRbicx4`, `LR_bicubic/X4`, `<set>_LR_bicubic/X4`, `<set>_LR_unknown/X4`;
+- files of one folder: `001_HR.png` and `001_LR4.png` (RealSR), `img_001_SRF_4_HR.png` and `img_001_SRF_4_LR.png`
+  (Urban100), `baby.png` and `babyx4.png`.
+
+A file's mark says what it is only beside its partner; which LR belongs to which HR is pairs.py's.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.images import SUFFIXES, image_size, list_images
+from safmn_bench.profiling.common.images import image_size
+
+_HR_FOLDER = re.compile(r"(?:(?P<set>.*)[_\-. ])?(?:HR|GT|HQ|original)(?:[_-]?mod\d+)?(?:_sub)?", re.IGNORECASE)
+_LR_FOLDER = re.compile(
+    r"(?:(?P<set>.*)[_\-. ])?(?:LR|LQ)(?:bicubic|bicub|bic|BI|BD|DN)?(?:[_-](?!x\d)[a-z]+)*"
+    r"(?:[_-]?x?(?P<scale>[2-9]))?(?:_sub)?",
+    re.IGNORECASE,
+)
+_SCALE_FOLDER = re.compile(r"x?(?P<scale>[2-9])(?:_sub)?", re.IGNORECASE)
+_HR_FILE = re.compile(r"(?P<name>.+?)(?:_SRF_(?P<scale>[2-9]))?[_-](?:HR|GT|HQ)", re.IGNORECASE)
+_LR_FILE = re.compile(r"(?P<name>.+?)(?:_SRF_(?P<srf>[2-9]))?[_-](?:LR|LQ)[_-]?(?:x?(?P<scale>[2-9]))?", re.IGNORECASE)
+_LR_SUFFIX = re.compile(r"(?P<name>.+?)_?x(?P<scale>[2-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """One image of a set: its name (the HR file's, without suffix), its HR file, and its LR file if there is one."""
+    """One image of a set: its name (the HR file's, without suffix or mark), its HR file, and its LR file if given."""
 
     name: str
     hr: Path
     lr: Path | None = None
+    lr_is_bicubic: bool = True
+    """Whether a given LR file must be MATLAB-style bicubic of its HR (pair_check.py)."""
 
 
-def is_hr_folder(folder: Path) -> bool:
-    """Whether a folder's name says that it holds HR images beside their LR."""
-    return folder.name.upper() == "HR" or folder.name.upper().endswith("_HR")
+@dataclass(frozen=True)
+class Mark:
+    """What a file's name says of it: `name` without the mark; `scale` where the mark holds one."""
+
+    name: str
+    scale: int | None
+    suffix: bool = False
+    """Whether it is only `x4`, which images of another kind may end with too."""
+
+
+def hr_mark(stem: str) -> Mark | None:
+    """The mark of an HR file that lies beside its LR, or None."""
+    return _mark(_HR_FILE, stem)
+
+
+def lr_mark(stem: str) -> Mark | None:
+    """The mark of an LR file, or None: `_LR4`, `_SRF_4_LR`, `x4`."""
+    return _mark(_LR_FILE, stem) or _mark(_LR_SUFFIX, stem, suffix=True)
+
+
+def _mark(pattern: re.Pattern[str], stem: str, *, suffix: bool = False) -> Mark | None:
+    found = pattern.fullmatch(stem)
+    if found is None:
+        return None
+    parts = found.groupdict()
+    scale = parts.get("scale") or parts.get("srf")
+    return Mark(parts["name"], int(scale) if scale else None, suffix)
+
+
+def hr_set(folder: Path) -> str | None:
+    """Of which set a folder holds the HR images ("" where it is only called HR); None where it is not called so."""
+    found = _HR_FOLDER.fullmatch(folder.name)
+    return (found["set"] or "") if found else None
+
+
+def lr_set(folder: Path) -> str | None:
+    """Of which set a folder holds the LR images, or None where its name says nothing of LR."""
+    found = _LR_FOLDER.fullmatch(folder.name)
+    return (found["set"] or "") if found else None
+
+
+def lr_scale(folder: Path) -> int | None:
+    """The scale in the name of an LR folder (`LR_x4`), or None."""
+    found = _LR_FOLDER.fullmatch(folder.name) or _SCALE_FOLDER.fullmatch(folder.name)
+    return int(found["scale"]) if found and found["scale"] else None
+
+
+def is_lr_folder(folder: Path) -> bool:
+    """Whether a folder's name says that it holds LR images, or the folder above says so of its scales."""
+    return lr_set(folder) is not None or (
+        _SCALE_FOLDER.fullmatch(folder.name) is not None and lr_set(folder.parent) is not None
+    )
+
+
+def set_name(hr_folder: Path) -> str:
+    """A set is named after its folder, or the folder above where that is only called HR (or Urban100's image_SRF_4)."""
+    folder = hr_folder.resolve()
+    return folder.parent.name if hr_set(folder) == "" or _named_by_scale(folder) else folder.name
+
+
+def _named_by_scale(folder: Path) -> bool:
+    return re.fullmatch(r"image_SRF_[2-9]", folder.name, re.IGNORECASE) is not None
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -34,35 +110,6 @@ def subfolders(folder: Path) -> list[Path]:
         raise UserError(f"Cannot read folder {folder}: {error.strerror}. Give a folder of images.") from error
 
 
-def lr_folder(hr_folder: Path, scale: int) -> Path | None:
-    """The LR folder that belongs to an HR folder, or None where LR is to be made."""
-    if not is_hr_folder(hr_folder):
-        return None
-    beside = hr_folder.with_name(f"{hr_folder.name[:-2]}LR_bicubic")
-    for candidate in (beside / f"X{scale}", beside / f"x{scale}"):
-        if candidate.is_dir():
-            return candidate
-    return None
-
-
-def paired_files(hr_folder: Path, scale: int) -> list[ImageFiles]:
-    """The images of an HR folder, each with its LR file where LR is given.
-
-    Raises UserError: no image, two files of one name, HR without LR or the reverse.
-    """
-    hr_files = list_images(hr_folder)
-    if not hr_files:
-        raise UserError(f"No image in {hr_folder}. Allowed: {', '.join(SUFFIXES)}. Give a folder that holds some.")
-    by_name = _by_name(hr_files)
-    folder = lr_folder(hr_folder, scale)
-    if folder is None:
-        return [ImageFiles(name, path) for name, path in by_name.items()]
-    lr_by_name = _by_name(list_images(folder))
-    pairs = [ImageFiles(name, path, _partner(name, lr_by_name, scale)) for name, path in by_name.items()]
-    _require_partners(pairs, lr_by_name, hr_folder, folder)
-    return pairs
-
-
 def require_sizes_match(files: ImageFiles, scale: int) -> tuple[int, int]:
     """LR height and width, from the files' headers. Raises UserError where a given LR is not HR / scale."""
     height, width = image_size(files.hr)
@@ -70,34 +117,18 @@ def require_sizes_match(files: ImageFiles, scale: int) -> tuple[int, int]:
     if files.lr is not None and (found := image_size(files.lr)) != expected:
         raise UserError(
             f"{files.lr} is {found[1]}x{found[0]} pixels, but scale {scale} of {files.hr} ({width}x{height}) is "
-            f"{expected[1]}x{expected[0]}. Put the right LR file there, or move the LR folder away to have LR made."
+            f"{expected[1]}x{expected[0]}. {_why(found, expected, (height, width))}Put the right LR file there, or "
+            "have LR made from HR: --lr made."
         )
     return expected
 
 
-def _by_name(paths: list[Path]) -> dict[str, Path]:
-    """Name without suffix -> file. Raises UserError where two files share a name."""
-    named: dict[str, Path] = {}
-    for path in paths:
-        if (other := named.setdefault(path.stem, path)) is not path:
-            raise UserError(
-                f"{other.parent} holds {other.name} and {path.name}: one name for two images. Rename or remove one."
-            )
-    return named
-
-
-def _partner(name: str, lr_by_name: dict[str, Path], scale: int) -> Path | None:
-    return lr_by_name.get(f"{name}x{scale}") or lr_by_name.get(name)
-
-
-def _require_partners(pairs: list[ImageFiles], lr_by_name: dict[str, Path], hr_folder: Path, folder: Path) -> None:
-    counts = f"{hr_folder} has {len(pairs)} images and {folder} has {len(lr_by_name)}"
-    for pair in pairs:
-        if pair.lr is None:
-            raise UserError(
-                f"{counts}: {pair.hr.name} has no LR partner. Add it, or move {folder} away to have LR made from HR."
-            )
-    used = {pair.lr for pair in pairs}
-    for path in lr_by_name.values():
-        if path not in used:
-            raise UserError(f"{counts}: {path.name} has no HR partner. Add that HR file or remove this LR file.")
+def _why(found: tuple[int, int], expected: tuple[int, int], hr: tuple[int, int]) -> str:
+    """What may have gone wrong with the size of an LR file, where that can be seen."""
+    if found == hr:
+        return "It is as large as HR (RealSR enlarges its LR files so): shrink it, or take it away. "
+    if found == expected[::-1]:
+        return "Its sides are exchanged: one of the two is turned by its EXIF orientation, the other is not. "
+    if max(abs(a - b) for a, b in zip(found, expected, strict=True)) == 1:
+        return "It is one pixel off: HR was not cropped to a multiple of the scale before it was made. "
+    return ""

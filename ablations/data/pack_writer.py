@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles, require_sizes_match
+from safmn_bench.ablations.data.pair_check import check_pair
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.console import Report
@@ -91,7 +92,8 @@ def write_pack(
         offsets = places.hr_offset, places.lr_offset
 
         def work(i: int) -> tuple[int, dict[str, Any]]:
-            hr, lr, facts = decoded(items[i], places.scale, (int(places.lr_height[i]), int(places.lr_width[i])))
+            size = int(places.lr_height[i]), int(places.lr_width[i])
+            hr, lr, facts = decoded(items[i], places.scale, size, items)
             _write_all(hr_file, hr, int(offsets[0][i]))
             _write_all(lr_file, lr, int(offsets[1][i]))
             return i, facts
@@ -104,12 +106,18 @@ def write_pack(
         return [journal.done[i] for i in range(len(items))]
 
 
-def decoded(item: ImageFiles, scale: int, lr_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """HR and LR of an image, uint8 (H, W, 3), and what is remembered of it. Raises UserError naming a bad file."""
+def decoded(
+    item: ImageFiles, scale: int, lr_size: tuple[int, int], others: Sequence[ImageFiles] = ()
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """HR and LR of an image, uint8 (H, W, 3), and what is remembered of it. Raises UserError naming a bad file.
+
+    `others`: see check_pair.
+    """
     image = read_image(item.hr)
     height, width = lr_size
     hr = image.rgb[:, : height * scale, : width * scale]
     lr = read_image(item.lr).rgb if item.lr is not None else _lr_by_channel(hr, scale)
+    check_pair(item, hr, lr, scale, others)
     facts = {"digest": pixel_digest(image.rgb), "treatment": image.treatment or ("greyscale" if image.grey else "")}
     return _interleaved(hr), _interleaved(lr), facts
 

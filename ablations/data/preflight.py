@@ -1,8 +1,9 @@
 """Before anything trains: every set is checked, and the first offender named with its set, file and fix.
 
 In this order, cheap before dear: partners and names of all files (when sets are opened), sizes from headers (LR against
-HR, HR against the patch), benchmarks decoded whole, training images decoded whole (while they are packed, which needs
-that anyway), and training against benchmarks by the pixels of the HR images, whatever the files are called.
+HR, HR against the patch), some given pairs by their pixels (pair_check.py), benchmarks decoded whole, training images
+decoded whole (while they are packed, which needs that anyway), and training against benchmarks by the pixels of the HR
+images, whatever the files are called. All other pairs are checked where they are decoded.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.pack import PackedSet, find_pack, named_items, pack
 from safmn_bench.ablations.data.pack_writer import places_of
+from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.data.training_sets import TrainingSet
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.console import Report
@@ -41,6 +43,8 @@ def prepare_training(
         named = list(named_items(sets))
         places = places_of([item for _, item in named], scale)
         require_room([name for name, _ in named], places.lr_height, places.lr_width, patch)
+    for one in sets:
+        check_sample(one.items, scale)
     references = benchmark_digests(benchmarks, progress)
     packed = packed or pack(sets, scale, cache, workers, progress, verify=verify)
     require_room(packed.names, packed.lr_height, packed.lr_width, patch)

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation, open_benchmarks
+from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation
+from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
+from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, score
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, normalised
@@ -55,6 +57,7 @@ def arguments() -> argparse.ArgumentParser:
         "--tile", type=int, metavar="PX",
         help="score larger images in tiles of PX LR pixels, a multiple of 8 (default: only what memory does not hold)",
     )  # fmt: skip
+    add_lr_options(parser)
     return parser
 
 
@@ -78,7 +81,10 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
     require_writable(args.csv)
     device = choose_device(args.device)
     subject = subject_of(args, device)
-    benchmarks = open_benchmarks(args.benchmarks, args.scale) or [embedded_validation(args.scale)]
+    lr = lr_choice(args.lr, args.lr_pattern, is_not_bicubic=args.lr_is_not_bicubic)
+    benchmarks = open_images(None, args.benchmarks, args.scale, lr)[1] or [embedded_validation(args.scale)]
+    for benchmark in benchmarks:
+        check_sample(benchmark.items, benchmark.scale)
     scores = score_all(subject, benchmarks, protocol, args.save_images)
     show(subject, benchmarks, scores, protocol, per_image=args.per_image)
     if args.csv:

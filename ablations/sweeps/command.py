@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmarks
+from safmn_bench.ablations.data.benchmarks import embedded_validation
+from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.data.preflight import prepare_training, without_small
-from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.recipe import recipe_for
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.runs.running import Plan
@@ -65,6 +65,7 @@ def arguments() -> argparse.ArgumentParser:
     )  # fmt: skip
     many.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of the time, then stop")
     many.add_argument("--skip-failed", action="store_true", help="do not try again what failed before")
+    add_lr_options(parser)
     add_slurm_options(parser)
     return parser
 
@@ -118,8 +119,9 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
 
 def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch: int) -> dict[str, Any]:
     """The part of a plan that holds images, checked and packed: training set, benchmarks and placement."""
-    benchmarks = open_benchmarks(args.benchmarks, scale) if args.benchmarks else [embedded_validation(scale)]
-    sets = open_training_sets(args.train_data or [], scale)
+    lr = lr_choice(args.lr, args.lr_pattern, is_not_bicubic=args.lr_is_not_bicubic)
+    sets, benchmarks = open_images(args.train_data or [], args.benchmarks or [], scale, lr)
+    benchmarks = benchmarks or [embedded_validation(scale)]
     if args.leave_out_small:
         sets = without_small(sets, scale, patch)
     with progress() as bar:
@@ -152,7 +154,8 @@ def named_candidates(args: argparse.Namespace) -> list[Candidate]:
     return list(found.values())
 
 
-_KEYS = ("variants", "table", "scales", "seeds", "recipe", "set", "train_data", "benchmarks")
+_LR_KEYS = ("lr", "lr_pattern", "lr_is_not_bicubic")
+_KEYS = ("variants", "table", "scales", "seeds", "recipe", "set", "train_data", "benchmarks", *_LR_KEYS)
 
 
 def apply(path: Path, args: argparse.Namespace) -> None:
@@ -173,6 +176,9 @@ def apply(path: Path, args: argparse.Namespace) -> None:
     for key in ("train_data", "benchmarks"):
         if key in content:
             setattr(args, key, [Path(folder) for folder in _list(content, key, path)])
+    args.lr = [str(folder) for folder in _list(content, "lr", path)] or args.lr
+    args.lr_pattern = content.get("lr_pattern", args.lr_pattern)
+    args.lr_is_not_bicubic = bool(content.get("lr_is_not_bicubic", args.lr_is_not_bicubic))
     if any(scale not in SCALES for scale in args.scale):
         raise UserError(f"{path}: scales {args.scale}. Allowed: {', '.join(map(str, SCALES))}.")
 

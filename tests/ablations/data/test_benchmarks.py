@@ -10,6 +10,7 @@ import torch
 
 from safmn_bench.ablations.data import benchmarks
 from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmark, open_benchmarks
+from safmn_bench.ablations.data.pairs import LRChoice
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.images import read_image
@@ -32,8 +33,11 @@ def test_plain_folder_is_named_after_itself_and_gets_lr_made(make_images: Make, 
 def test_hr_folder_is_named_after_the_folder_above_and_reads_given_lr(make_images: Make, tmp_path: Path, given: str):
     make_images(tmp_path / "Set" / "HR", "a.png", height=66, width=82)
     make_images(tmp_path / "Set" / "LR_bicubic" / "X4", "ax4.png", seed=7, height=16, width=20)
-    benchmark = open_benchmark(tmp_path / given, 4)
-    assert (benchmark.name, benchmark.lr_origin) == ("Set", "LR read from LR_bicubic/X4")
+    benchmark = open_benchmark(tmp_path / given, 4, LRChoice(is_bicubic=False))
+    assert (benchmark.name, benchmark.lr_origin) == (
+        "Set",
+        "LR read from LR_bicubic/X4, which is not bicubic of HR",
+    )
     pair = next(iter(benchmark.pairs()))
     assert torch.equal(pair.lr, read_image(tmp_path / "Set/LR_bicubic/X4/ax4.png").rgb)
     assert open_benchmark(tmp_path / given, 2).lr_origin == "LR made from HR by MATLAB-style bicubic"

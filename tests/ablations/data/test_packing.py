@@ -15,6 +15,7 @@ import torch
 
 from safmn_bench.ablations.data import pack_writer
 from safmn_bench.ablations.data.pack import PackedSet, find_pack, pack
+from safmn_bench.ablations.data.pairs import LRChoice
 from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.prepare import main
 from safmn_bench.models.errors import UserError
@@ -62,7 +63,8 @@ def test_flat_arrays_are_rows_of_interleaved_pixels_ready_for_torch(make_images:
 def test_given_lr_is_packed_as_it_is(make_images: Make, tmp_path: Path):
     make_images(tmp_path / "S" / "HR", "a.png")
     make_images(tmp_path / "S" / "LR_bicubic" / "X4", "ax4.png", seed=9, height=16, width=20)
-    packed = pack(open_training_sets([tmp_path / "S"], 4), 4, tmp_path / "cache")
+    sets = open_training_sets([tmp_path / "S"], 4, LRChoice(is_bicubic=False))
+    packed = pack(sets, 4, tmp_path / "cache")
     assert torch.equal(packed.image(0)[0], read_image(tmp_path / "S/LR_bicubic/X4/ax4.png").rgb)
     assert packed.sets == [{"name": "S", "images": 1, "lr": "given", "note": ""}]
 
