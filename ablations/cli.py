@@ -10,6 +10,7 @@ SCRIPTS = {
     "evaluate": ("ablations", "score weights on benchmarks"),
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
+    "noise": ("ablations", "what lowers the noise between two trainings"),
     "overhead": ("ablations", "what a sweep of many runs adds to them"),
     "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),
     "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),

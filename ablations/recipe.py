@@ -2,6 +2,8 @@
 
 A recipe is a YAML file of the package (`quick`, `paper`) or one's own; a variant may change some of its keys, and
 `--set section.key=value` changes any of them last. The whole effective recipe is saved with every run.
+
+`version` counts the changes of the packaged recipes that change scores: 1 are those before keys of `LATER` came.
 """
 
 import dataclasses
@@ -17,11 +19,14 @@ import torch
 import yaml
 
 from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.models.named_init import INITIALISATIONS
 from safmn_bench.models.variants import Candidate, flattened, read_mapping
 from safmn_bench.profiling.common.files import package_folder
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 SAMPLINGS = ("image", "area")
+LATER: Mapping[str, Any] = {"version": 1, "train.initialisation": "order"}
+"""Keys that recipes and runs written before them lack -> what those did."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +41,8 @@ class TrainKeys:
     """Patches per step, over all processes together."""
     sampling: str
     """"image": every image once per epoch, as the usual loaders do; "area": in proportion to its pixels."""
+    initialisation: str
+    """"order": weights are drawn as layers are made; "name": equal name and shape start equal (`named_init`)."""
     augment: bool
     """Random horizontal flips and 90-degree rotations, all 8 with the same probability."""
     log_every: int
@@ -91,6 +98,8 @@ class ComputeKeys:
 class Recipe:
     """A whole recipe. Raises UserError where a value is out of its range."""
 
+    version: int
+    """Of the packaged recipes; scores of two versions do not compare."""
     train: TrainKeys
     optimizer: OptimizerKeys
     loss: LossKeys
@@ -100,6 +109,9 @@ class Recipe:
     def __post_init__(self) -> None:
         for key in ("iterations", "patch", "batch", "log_every", "validate_every", "save_every"):
             _require(getattr(self.train, key) >= 1, f"train.{key}", getattr(self.train, key), "at least 1")
+        _require(self.version >= 1, "version", self.version, "at least 1")
+        starts, allowed = self.train.initialisation, " or ".join(INITIALISATIONS)
+        _require(starts in INITIALISATIONS, "train.initialisation", starts, allowed)
         _require(self.train.sampling in SAMPLINGS, "train.sampling", self.train.sampling, " or ".join(SAMPLINGS))
         optimizer = self.optimizer
         _require(optimizer.lr > 0, "optimizer.lr", optimizer.lr, "above 0")
@@ -134,6 +146,7 @@ def load_recipe(name: str, variant_changes: Mapping[str, Any] | None = None, ove
     values = flattened(_read(name))
     keys = recipe_keys()
     values = {match_name("recipe key", key, keys, f"It stands in recipe {name}."): v for key, v in values.items()}
+    values = {**LATER, **values}
     if missing := [key for key in keys if key not in values]:
         raise UserError(f"Recipe {name} lacks {', '.join(missing)}. A recipe is whole: copy one and change it.")
     for key, value in (variant_changes or {}).items():
@@ -146,19 +159,27 @@ def load_recipe(name: str, variant_changes: Mapping[str, Any] | None = None, ove
 
 def from_flat(values: Mapping[str, Any]) -> Recipe:
     """A recipe from dotted keys -> values, each converted to its type. Raises UserError."""
-    sections = {}
-    for section, kind in typing.get_type_hints(Recipe).items():
+    parts: dict[str, Any] = {}
+    for name, kind in typing.get_type_hints(Recipe).items():
+        if kind in _CONVERTERS:
+            parts[name] = _convert(name, values[name], kind)
+            continue
         hints = typing.get_type_hints(kind)
-        sections[section] = kind(
-            **{key: _convert(f"{section}.{key}", values[f"{section}.{key}"], hint) for key, hint in hints.items()}
-        )
-    return Recipe(**sections)
+        parts[name] = kind(**{key: _convert(f"{name}.{key}", values[f"{name}.{key}"], h) for key, h in hints.items()})
+    return Recipe(**parts)
+
+
+def whole_config(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration (running.Plan.config) by dotted keys, with keys that came after it was written."""
+    return {f"recipe.{key}": value for key, value in LATER.items()} | flattened(nested)
 
 
 def recipe_keys() -> list[str]:
     """All dotted keys, in order."""
-    hints = typing.get_type_hints(Recipe)
-    return [f"{section}.{key}" for section, kind in hints.items() for key in typing.get_type_hints(kind)]
+    found: list[str] = []
+    for name, kind in typing.get_type_hints(Recipe).items():
+        found += [name] if kind in _CONVERTERS else [f"{name}.{key}" for key in typing.get_type_hints(kind)]
+    return found
 
 
 def packaged_recipes() -> list[str]:

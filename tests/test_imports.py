@@ -13,7 +13,7 @@ FOLDERS = ("models", "profiling", "ablations", "analysis")
 WINGS = {
     "models": ("peers",),
     "profiling": ("common", "counting", "timing", "tracing"),
-    "ablations": ("data", "scoring", "training", "runs", "sweeps"),
+    "ablations": ("judging", "data", "scoring", "training", "runs", "sweeps", "scatter"),
     "analysis": ("stats", "tabular", "plots", "attribution", "webpage", "findings"),
 }
 """A wing imports itself, those before it, and files at the top of its folder that do not import it in turn."""

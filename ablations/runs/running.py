@@ -16,7 +16,7 @@ from torch import nn
 from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement, open_batches
-from safmn_bench.ablations.recipe import Recipe
+from safmn_bench.ablations.recipe import Recipe, whole_config
 from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record
 from safmn_bench.ablations.runs.locks import held
 from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
@@ -26,6 +26,7 @@ from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.named_init import build_seeded
 from safmn_bench.models.variants import Candidate, flattened, read_mapping
 from safmn_bench.profiling.common.files import cache_folder, write_json, write_text
 from safmn_bench.profiling.common.images import pixel_digest
@@ -128,7 +129,7 @@ def claim(plan: Plan) -> None:
     if not path.exists():
         write_text(path, text)
         return
-    before, asked = flattened(read_mapping(path)), flattened(plan.config())
+    before, asked = whole_config(read_mapping(path)), flattened(plan.config())
     different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
     if different:
         changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
@@ -147,8 +148,9 @@ def train(
 ) -> Trained:
     """Train from the plan's seed, or from its checkpoint."""
     images, device = plan.training_set, group.device
-    torch.manual_seed(plan.seed)
-    learner = Learner(plan.candidate.build(plan.scale), plan.recipe, group)
+    starts = plan.recipe.train.initialisation
+    network = build_seeded(lambda: plan.candidate.build(plan.scale), plan.seed, starts)
+    learner = Learner(network, plan.recipe, group)
     batches = open_batches(
         images, plan.recipe.train, plan.placement, seed=plan.seed, device=device, rank=group.rank, world=group.world
     )

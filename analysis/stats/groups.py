@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from safmn_bench.ablations.recipe import LATER
 from safmn_bench.ablations.record import Record, RunFolder, read_record
 from safmn_bench.analysis.stats.significance import Comparison, Interval, compare, interval, uneven_scatter
 from safmn_bench.models.errors import UserError
@@ -16,6 +17,7 @@ from safmn_bench.models.errors import UserError
 METRICS = ("psnr_y_db", "ssim_y")
 BASELINE = "baseline"
 _BUDGET = ("iterations", "patch", "batch", "sampling")  # of recipe.train: what a variant does not change, a budget does
+_STARTS = "initialisation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +77,12 @@ def setting(record: Record) -> str:
 
 
 def budget_of(record: Record) -> str:
-    """How long and on what patches a run trained."""
+    """How long and on what patches a run trained, and how it started where that is not by torch's order."""
     train = record.recipe.get("train", {})
-    return ", ".join(f"{key} {train[key]}" for key in _BUDGET if key in train) or "unknown budget"
+    parts = [f"{key} {train[key]}" for key in _BUDGET if key in train]
+    if (starts := train.get(_STARTS, LATER[f"train.{_STARTS}"])) != LATER[f"train.{_STARTS}"]:
+        parts.append(f"{_STARTS} by {starts}")
+    return ", ".join(parts) or "unknown budget"
 
 
 def training_images(record: Record) -> str:

@@ -93,3 +93,18 @@ def test_incomplete_recipe_names_what_it_lacks(tmp_path: Path):
 def test_unknown_recipe_suggests_the_nearest():
     with pytest.raises(UserError, match="No recipe 'papr'. Did you mean 'paper'"):
         load_recipe("papr")
+
+
+def test_recipes_from_before_a_key_mean_what_was_done_then(tmp_path: Path):
+    """Own recipes written for version 1 stay usable, and mean weights drawn in torch's order."""
+    old = load_recipe("quick").to_dict()
+    del old["version"], old["train"]["initialisation"]
+    path = tmp_path / "old.yaml"
+    path.write_text(yaml.safe_dump(old))
+    recipe = load_recipe(str(path))
+    assert (recipe.version, recipe.train.initialisation) == (1, "order")
+
+
+def test_unknown_initialisation_is_refused():
+    with pytest.raises(UserError, match=r"train.initialisation='zero' is out of range. Allowed: order or name"):
+        load_recipe("quick", overrides=["train.initialisation=zero"])
