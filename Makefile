@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/installed
 
-.PHONY: help setup run test test-all check clean
+.PHONY: help setup run test test-slow test-all check clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -21,6 +21,9 @@ run: setup  ## Train w_o_MR on the embedded photographs (about 3 minutes) and pr
 
 test: setup  ## The default tests
 	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-slow: setup  ## The slow tests: 100 kills, trainings of every network, exports of every network, a Slurm of our own
+	$(BIN)/python -m pytest -q -m "slow and not gpu" --durations=15
 
 test-all: setup  ## All tests that this machine can run
 	$(BIN)/python -m pytest -q
