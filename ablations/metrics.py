@@ -1,18 +1,24 @@
-"""PSNR and SSIM as the super-resolution literature reports them: on luma, without the border, in float64.
+"""What an SR image is scored by: one table, `METRICS`, that records, tables, report and statistics walk over.
 
 The papers compare on the luma of uint8 images (BT.601 in the 16-235 range, not rounded), with `scale` pixels cropped
-from each side because networks and bicubic differ there. RGB PSNR is about 1.5 dB lower and does not compare; luma in
-the full 0-255 range is lower by exactly 20 log10(255 / 219) = 1.32 dB. That full range is what `plane` gives: for a
-greyscale image it is the file's plane as it is.
+from each side because networks and bicubic differ there, in float64. RGB PSNR is about 1.5 dB lower and does not
+compare; luma in the full 0-255 range is lower by exactly 20 log10(255 / 219) = 1.32 dB. That full range is what `plane`
+gives: for a greyscale image it is the file's plane as it is.
 
-An image equal to its reference has an infinite PSNR (`math.inf`), and so has the mean of a set that holds one.
+To add a metric, add its row. An image equal to its reference has an infinite PSNR (`math.inf`), and so has the mean of
+a set that holds one.
 """
 
 import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 
 from safmn_bench.models.constants import kept
+from safmn_bench.models.errors import match_name
 
 WINDOW = 11
 SIGMA = 1.5
@@ -38,18 +44,11 @@ def _weighted(rgb: torch.Tensor) -> torch.Tensor:
     return (red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]).to(torch.float64)
 
 
-def psnr_y_db(sr: torch.Tensor, hr: torch.Tensor, border_px: int) -> float:
-    """PSNR of the luma of two uint8 images (3, H, W), in dB, with `border_px` pixels cropped from each side."""
-    return psnr_db(luma_plane(sr), luma_plane(hr), border_px)
-
-
-def ssim_y(sr: torch.Tensor, hr: torch.Tensor, border_px: int) -> float:
-    """SSIM of the luma of two uint8 images (3, H, W), with `border_px` pixels cropped from each side."""
-    return ssim(luma_plane(sr), luma_plane(hr), border_px)
-
-
 def psnr_db(a: torch.Tensor, b: torch.Tensor, border_px: int) -> float:
-    """PSNR of two planes (H, W) on the 0-255 scale: 10 log10(255^2 / mean squared difference), in dB."""
+    """PSNR of two planes (H, W), or images (3, H, W), on the 0-255 scale: 10 log10(255^2 / mean squared error), in dB.
+
+    Of an image the error is the mean over all three channels, not the mean of three PSNRs.
+    """
     a, b = _cropped(a, b, border_px, smallest=1)
     error = (a - b).square().mean().item()
     return 10.0 * math.log10(PEAK**2 / error) if error else math.inf
@@ -72,13 +71,13 @@ def ssim(a: torch.Tensor, b: torch.Tensor, border_px: int) -> float:
 
 
 def _cropped(a: torch.Tensor, b: torch.Tensor, border_px: int, smallest: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both planes without their borders, in float64."""
+    """Both planes (H, W), or images (3, H, W), without their borders, in float64."""
     if a.shape != b.shape:
         raise ValueError(f"the images differ in size: {tuple(a.shape)} and {tuple(b.shape)}")
-    height, width = a.shape
+    height, width = a.shape[-2:]
     if min(height, width) - 2 * border_px < smallest:
         raise ValueError(f"{height}x{width} pixels leave less than {smallest} within a border of {border_px}")
-    inside = (slice(border_px, height - border_px), slice(border_px, width - border_px))
+    inside = (..., slice(border_px, height - border_px), slice(border_px, width - border_px))
     return a[inside].to(torch.float64), b[inside].to(torch.float64)
 
 
@@ -107,3 +106,115 @@ def _band(device: torch.device) -> torch.Tensor:
     for k in range(WINDOW):
         band.diagonal(k)[:_BLOCK] = gauss[k]
     return band.to(device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a metric is given: an SR image and its HR, uint8 (3, H, W), on one device."""
+
+    sr: torch.Tensor
+    hr: torch.Tensor
+    border_px: int
+    """Pixels that are left out along each side."""
+    grey_plane: bool = False
+    """Whether a greyscale image's plane, 0-255, stands for the luma: see scoring's GREY_CONVENTIONS."""
+
+    @cached_property
+    def luma(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both images' luma, float64 (H, W), computed once for all metrics of it."""
+        plane = full_plane if self.grey_plane else luma_plane
+        return plane(self.sr), plane(self.hr)
+
+
+class Digits(NamedTuple):
+    """Decimals that a score is shown with; files hold all of them."""
+
+    paper: int
+    """As papers print it: a run's summary, captions."""
+    table: int
+    """Means over seeds in Tables 1, 3 and 4."""
+    report: int
+    image: int
+    """evaluate.py: two weight files, or two machines, differ late."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One way to score an image; the score of a benchmark is the mean over its images."""
+
+    name: str
+    """Its key in records and its column in CSV files, with the unit."""
+    label: str
+    """What people call it where several stand side by side."""
+    title: str
+    """The same in the paper's tables, where all figures are of luma."""
+    field: str
+    """Its name within the fields of Tables 1, 3 and 4."""
+    unit: str = ""
+    digits: Digits
+    better: int
+    """1 where more is better, -1 where less is."""
+    function: Callable[[Compared], float]
+    standard: bool = False
+    """Scored without being asked for; its definition is in the first sentence of every protocol."""
+    published: str = ""
+    """How the paper's columns of it end (`DIV2K_val_psnr`); nothing where the paper has none."""
+    definition: str = ""
+    """For the protocol's text, unless it is a standard one."""
+
+    def of(self, sr: torch.Tensor, hr: torch.Tensor, border_px: int) -> float:
+        """The score of one uint8 image (3, H, W). Raises ValueError where the sizes differ or the border leaves less
+        than the metric's window.
+        """
+        return self.function(Compared(sr=sr, hr=hr, border_px=border_px))
+
+    def heading(self, name: str) -> str:
+        """`name`, here the label or the title, with the unit: a column's header."""
+        return f"{name} [{self.unit}]" if self.unit else name
+
+
+def _psnr_y(pair: Compared) -> float:
+    return psnr_db(*pair.luma, pair.border_px)
+
+
+def _ssim_y(pair: Compared) -> float:
+    return ssim(*pair.luma, pair.border_px)
+
+
+def _psnr_rgb(pair: Compared) -> float:
+    return psnr_db(pair.sr, pair.hr, pair.border_px)
+
+
+_ROWS = (
+    Metric(
+        name="psnr_y_db", label="PSNR-Y", title="PSNR", field="psnr_db", unit="dB", digits=Digits(2, 3, 3, 4),
+        better=1, function=_psnr_y, standard=True, published="psnr",
+    ),
+    Metric(
+        name="ssim_y", label="SSIM-Y", title="SSIM", field="ssim", digits=Digits(4, 4, 5, 5),
+        better=1, function=_ssim_y, standard=True, published="ssim",
+    ),
+    Metric(
+        name="psnr_rgb_db", label="PSNR-RGB", title="PSNR-RGB", field="psnr_rgb_db", unit="dB",
+        digits=Digits(2, 3, 3, 4), better=1, function=_psnr_rgb,
+        definition="PSNR-RGB (dB) of the squared error over R, G and B together",
+    ),
+)  # fmt: skip
+
+METRICS = {metric.name: metric for metric in _ROWS}
+"""Every metric by name, in the order in which columns stand."""
+
+HEADLINE = "psnr_y_db"
+"""What is shown where there is room for one, and what training keeps its best weights by."""
+
+
+def metrics_in(names: Iterable[str]) -> list[Metric]:
+    """The standard metrics, and those that `names` (a record's keys, say) hold, in the table's order."""
+    asked = set(names)
+    return [metric for metric in METRICS.values() if metric.standard or metric.name in asked]
+
+
+def further_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """The metrics of `names`, however spelled, beside the standard ones. Raises UserError for an unknown name."""
+    found = {match_name("metric", name, METRICS, "Name one or more after --metrics.") for name in names}
+    return tuple(metric.name for metric in metrics_in(found) if not metric.standard)

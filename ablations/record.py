@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safmn_bench.ablations.metrics import metrics_in
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_csv, write_json
 
 LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")
-VALIDATION_COLUMNS = ("iteration", "dataset", "psnr_y_db", "ssim_y")
+VALIDATION_COLUMNS = ("iteration", "dataset")  # and a column per metric
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ class RunLog:
     def write(self) -> None:
         """Write both files."""
         write_csv(self.folder.losses, LOSS_COLUMNS, self.losses)
-        write_csv(self.folder.validation, VALIDATION_COLUMNS, self.validation)
+        metrics = [metric.name for metric in metrics_in(key for row in self.validation for key in row)]
+        write_csv(self.folder.validation, (*VALIDATION_COLUMNS, *metrics), self.validation)
 
 
 def _read_rows(path: Path, iterations: int) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ import torch
 from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.runs.locks import is_held
 from safmn_bench.ablations.runs.running import Plan, claim, described, finished_record
-from safmn_bench.ablations.scoring.score import Protocol
 from safmn_bench.models.errors import UserError
 
 LAST_LINES = 20  # of a failed run's output, in its record
@@ -25,7 +24,7 @@ def record_failure(plan: Plan, cause: str, lines: Sequence[str]) -> None:
         if finished_record(plan) is not None or is_held(plan.folder.lock):
             return
         Record(
-            **described(plan, Protocol(scale=plan.scale)),
+            **described(plan),
             status="failed",
             error=cause,
             last_lines=list(lines)[-LAST_LINES:],

@@ -48,6 +48,13 @@ class Plan:
     device: torch.device
     placement: Placement
     folder: RunFolder
+    metrics: tuple[str, ...] = ()
+    """Names of METRICS that are scored beside the standard ones."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """How it is scored."""
+        return Protocol(scale=self.scale, further=self.metrics)
 
     def config(self) -> dict[str, Any]:
         """The effective configuration: two runs with the same one are the same run."""
@@ -60,6 +67,7 @@ class Plan:
             "seed": self.seed,
             "recipe": self.recipe.to_dict(),
             "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]},
+            **({"metrics": list(self.metrics)} if self.metrics else {}),
         }
 
     def config_hash(self) -> str:
@@ -106,18 +114,17 @@ def run_held(
     group.wait()  # every process has looked before process 0 can have written
     if finished is not None:
         return finished
-    protocol = Protocol(scale=plan.scale)
     if group.main:
         forget_failure(plan.folder)
         print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
-    trained = train(plan, group, protocol, progress, stop)
+    trained = train(plan, group, progress, stop)
     if not group.main:
         return None
     scores: dict[str, Any] = {}
     if trained.weights is not None:
         checkpoint.save(plan.folder.weights, {"params": trained.weights})
-        scores = scores_of(plan, trained.weights, protocol)
-    record = record_of(plan, trained, scores, protocol)
+        scores = scores_of(plan, trained.weights)
+    record = record_of(plan, trained, scores)
     record.write(plan.folder)
     return record
 
@@ -140,11 +147,7 @@ def claim(plan: Plan) -> None:
 
 
 def train(
-    plan: Plan,
-    group: Group,
-    protocol: Protocol,
-    progress: Callable[[int, float, Scores | None], None],
-    stop: Callable[[], bool],
+    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
 ) -> Trained:
     """Train from the plan's seed, or from its checkpoint."""
     images, device = plan.training_set, group.device
@@ -160,8 +163,7 @@ def train(
     def validate(network: nn.Module) -> Scores:
         """Scores on the first benchmark: the others are scored once, at the end."""
         first = plan.benchmarks[0]
-        mean = score(network, first, protocol, device, watch=board.watch)
-        return {first.name: {"psnr_y_db": mean.psnr_y_db, "ssim_y": mean.ssim_y}}
+        return {first.name: score(network, first, plan.protocol, device, watch=board.watch).means}
 
     def report(done: int, loss: float, scores: Scores | None) -> None:
         if group.main:
@@ -175,24 +177,24 @@ def train(
         board.close()
 
 
-def scores_of(plan: Plan, weights: dict[str, torch.Tensor], protocol: Protocol) -> dict[str, Any]:
+def scores_of(plan: Plan, weights: dict[str, torch.Tensor]) -> dict[str, Any]:
     """Final scores on every benchmark, of the saved weights in a network built anew."""
     network = plan.candidate.build(plan.scale)
     network.load_state_dict(weights)
     network = network.to(plan.device).eval()
-    return {b.name: score(network, b, protocol, plan.device).to_dict() for b in plan.benchmarks}
+    return {b.name: score(network, b, plan.protocol, plan.device).to_dict() for b in plan.benchmarks}
 
 
-def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Protocol) -> Record:
+def record_of(plan: Plan, trained: Trained, scores: dict[str, Any]) -> Record:
     """The record of a trained plan."""
     cost = complexity(plan.candidate, plan.scale)
     samples = trained.iterations * plan.recipe.train.batch
     return Record(
-        **described(plan, protocol),
+        **described(plan),
         status="collapsed" if trained.collapse else "finished",
         iterations=trained.iterations,
         scores=scores,
-        bicubic={b.name: bicubic_scores(b, protocol) for b in plan.benchmarks},
+        bicubic={b.name: bicubic_scores(b, plan.protocol) for b in plan.benchmarks},
         params=cost.params,
         flops=cost.flops,
         acts=cost.acts,
@@ -204,7 +206,7 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any], protocol: Pr
     )
 
 
-def described(plan: Plan, protocol: Protocol) -> dict[str, Any]:
+def described(plan: Plan) -> dict[str, Any]:
     """What a record says before anything is measured."""
     return {
         "variant": plan.candidate.name,
@@ -213,7 +215,7 @@ def described(plan: Plan, protocol: Protocol) -> dict[str, Any]:
         "seed": plan.seed,
         "recipe": {"name": plan.recipe_name, **plan.recipe.to_dict()},
         "config": plan.config()["network"],
-        "protocol": protocol.text,
+        "protocol": plan.protocol.text,
         "data": {**plan.config()["data"], "placement": plan.placement.reason},
         "machine": machine(plan.device),
         "versions": versions(),

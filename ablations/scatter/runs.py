@@ -15,6 +15,7 @@ from safmn_bench.ablations.data.held_out import held_out
 from safmn_bench.ablations.data.prefetch import open_batches
 from safmn_bench.ablations.data.preflight import prepare_training
 from safmn_bench.ablations.data.training_sets import open_training_sets
+from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.recipe import whole_config
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.scatter.followed import follow
@@ -107,11 +108,11 @@ def scores_of(one: Wanted, stop: Callable[[], bool]) -> dict[str, dict[str, floa
             raise InterruptedError
 
     def judge(network: torch.nn.Module) -> float:
-        return score(network, one.held_out, protocol, plan.device).psnr_y_db
+        return score(network, one.held_out, protocol, plan.device)[HEADLINE]
 
     followed = follow(learner, batches.take(0, plan.recipe.train.iterations), judge, told)
     return {
-        name: {b.name: score(followed.network(name), b, protocol, plan.device).psnr_y_db for b in plan.benchmarks}
+        name: {b.name: score(followed.network(name), b, protocol, plan.device)[HEADLINE] for b in plan.benchmarks}
         for name in followed.names
     }
 

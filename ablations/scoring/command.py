@@ -13,6 +13,7 @@ from torch import nn
 from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation
 from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
+from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
 from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, score
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, normalised
@@ -24,7 +25,7 @@ from safmn_bench.profiling.common.files import require_writable, write_csv
 from safmn_bench.profiling.common.images import write_png
 from safmn_bench.profiling.common.provenance import write_sidecar
 
-COLUMNS = ("model", "scale", "weights", "dataset", "image", "psnr_y_db", "ssim_y")
+COLUMNS = ("model", "scale", "weights", "dataset", "image")  # and a column per metric
 _FEW = 20  # images up to which each has its row on the terminal
 
 
@@ -44,6 +45,7 @@ def arguments() -> argparse.ArgumentParser:
         "--grey", default="luma", choices=tuple(GREY_CONVENTIONS),
         help="; ".join(f"{name}: {what}" for name, what in GREY_CONVENTIONS.items()) + " (default: %(default)s)",
     )  # fmt: skip
+    add_metrics_option(parser)
     parser.add_argument(
         "--csv", type=Path, metavar="FILE",
         help="write scores of every image, and means, here, and how they were made to FILE.json",
@@ -59,6 +61,16 @@ def arguments() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_lr_options(parser)
     return parser
+
+
+def add_metrics_option(parser: argparse.ArgumentParser) -> None:
+    """--metrics, of every command that scores."""
+    further = [metric for metric in METRICS.values() if not metric.standard]
+    standard = " and ".join(metric.label for metric in metrics_in([]))
+    parser.add_argument(
+        "--metrics", nargs="+", default=[], metavar="NAME",
+        help=f"score these too, beside {standard}: {', '.join(f'{m.name} ({m.definition})' for m in further)}",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
 
     `options`: the same as they were typed, for the provenance beside the CSV.
     """
-    protocol = Protocol(scale=args.scale, grey=args.grey)
+    protocol = Protocol(scale=args.scale, grey=args.grey, further=further_metrics(args.metrics))
     require_writable(args.csv)
     device = choose_device(args.device)
     subject = subject_of(args, device)
@@ -88,7 +100,8 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
     scores = score_all(subject, benchmarks, protocol, args.save_images)
     show(subject, benchmarks, scores, protocol, per_image=args.per_image)
     if args.csv:
-        write_csv(args.csv, COLUMNS, csv_rows(subject, args.scale, scores))
+        columns = (*COLUMNS, *(metric.name for metric in protocol.metrics))
+        write_csv(args.csv, columns, csv_rows(subject, args.scale, scores))
         files = {"weights": args.weights} if args.weights else {}
         write_sidecar(args.csv, "ablations/evaluate.py", options, str(device), files)
 
@@ -139,9 +152,9 @@ def show(
     everything = per_image or sum(len(one.images) for one in scores) <= _FEW
     rows = []
     for one in scores:
-        if everything:
-            rows += [[one.dataset, i.name, f"{i.psnr_y_db:.4f}", f"{i.ssim_y:.5f}"] for i in one.images]
-        rows.append([one.dataset, f"mean of {len(one.images)}", f"{one.psnr_y_db:.4f}", f"{one.ssim_y:.5f}"])
+        named = [(image.name, image.values) for image in one.images] if everything else []
+        for name, values in [*named, (f"mean of {len(one.images)}", one.means)]:
+            rows.append([one.dataset, name, *(f"{values[m.name]:.{m.digits.image}f}" for m in protocol.metrics)])
     notes = [protocol.text]
     if subject.weights:
         notes.append(f"Weights: {subject.weights}, {subject.picked}.")
@@ -152,7 +165,8 @@ def show(
     notes += [note for one in scores for note in one.notes]
     notes += subject.caveats
     title = f"{subject.model} x{protocol.scale}"
-    print_table(title, ["dataset", "image", "PSNR-Y (dB)", "SSIM-Y"], rows, notes, text_columns=2)
+    header = ["dataset", "image", *(metric.heading(metric.label) for metric in protocol.metrics)]
+    print_table(title, header, rows, notes, text_columns=2)
 
 
 def csv_rows(subject: Scored, scale: int, scores: Sequence[Scores]) -> list[dict[str, Any]]:
@@ -160,8 +174,7 @@ def csv_rows(subject: Scored, scale: int, scores: Sequence[Scores]) -> list[dict
     fixed = {"model": subject.model, "scale": scale, "weights": subject.weights}
     rows = []
     for one in scores:
-        named = [(i.name, i.psnr_y_db, i.ssim_y) for i in one.images] + [("mean", one.psnr_y_db, one.ssim_y)]
-        for name, psnr, ssim in named:
-            figures = {"psnr_y_db": psnr if math.isfinite(psnr) else "inf", "ssim_y": ssim}
+        for name, values in [*((image.name, image.values) for image in one.images), ("mean", one.means)]:
+            figures = {metric: value if math.isfinite(value) else "inf" for metric, value in values.items()}
             rows.append({**fixed, "dataset": one.dataset, "image": name, **figures})
     return rows

@@ -5,7 +5,7 @@ file would be, and compared with the uint8 HR image. Bicubic is MATLAB's `imresi
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, Pair
-from safmn_bench.ablations.metrics import full_plane, luma_plane, psnr_db, ssim
+from safmn_bench.ablations.metrics import Compared, Metric, metrics_in
 from safmn_bench.ablations.scoring.tiling import Tiling, enlarge_in_tiles, tiling_for
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.peers.bicubic import Bicubic
@@ -39,6 +39,8 @@ class Protocol:
     scale: int
     grey: str = "luma"
     """A key of GREY_CONVENTIONS."""
+    further: tuple[str, ...] = ()
+    """Names of METRICS that are scored beside the standard ones."""
 
     def __post_init__(self) -> None:
         match_name("greyscale convention", self.grey, GREY_CONVENTIONS, "Choose one with --grey.")
@@ -49,48 +51,63 @@ class Protocol:
         return self.scale
 
     @property
+    def metrics(self) -> list[Metric]:
+        """What every image is scored by."""
+        return metrics_in(self.further)
+
+    @property
     def text(self) -> str:
         """The protocol in one paragraph, for under a table."""
+        further = "; ".join(metric.definition for metric in self.metrics if not metric.standard)
         return (
             f"Protocol x{self.scale}: PSNR (dB) and SSIM of luma (BT.601, 16-235, not rounded) of uint8 images, "
             f"{self.border_px} pixels cropped from each side, float64, mean over images; SSIM with an 11x11 Gaussian "
             f"of sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, LR by MATLAB-style bicubic; "
-            f"{GREY_CONVENTIONS[self.grey]}."
+            f"{GREY_CONVENTIONS[self.grey]}." + (f"{_FURTHER}{further}." if further else "")
         )
+
+
+_FURTHER = " Further: "
+
+
+def comparable(text: str) -> str:
+    """A protocol's text without the further metrics: they do not change the scores that two runs share."""
+    return text.partition(_FURTHER)[0]
 
 
 @dataclass(frozen=True)
 class ImageScore:
-    """One image; an image equal to its reference has an infinite PSNR."""
+    """One image; an image equal to its reference has an infinite PSNR. `score[metric]` is one of its values."""
 
     name: str
-    psnr_y_db: float
-    ssim_y: float
+    values: Mapping[str, float]
+    """Metric -> score, in the table's order."""
+
+    def __getitem__(self, metric: str) -> float:
+        return self.values[metric]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One network on one benchmark."""
+    """One network on one benchmark; `scores[metric]` is the mean over images."""
 
     dataset: str
     images: tuple[ImageScore, ...]
     notes: tuple[str, ...] = ()
     """What is special about these images, for under a table."""
 
-    @property
-    def psnr_y_db(self) -> float:
-        """Mean over images, in dB."""
-        return math.fsum(image.psnr_y_db for image in self.images) / len(self.images)
+    def __getitem__(self, metric: str) -> float:
+        return math.fsum(image[metric] for image in self.images) / len(self.images)
 
     @property
-    def ssim_y(self) -> float:
-        """Mean over images."""
-        return math.fsum(image.ssim_y for image in self.images) / len(self.images)
+    def means(self) -> dict[str, float]:
+        """Metric -> mean over images."""
+        return {metric: self[metric] for metric in self.images[0].values}
 
     def to_dict(self) -> dict[str, Any]:
         """For record.json: means, and each image; an infinite PSNR is null, since JSON has no infinity."""
-        images = {i.name: {"psnr_y_db": _finite(i.psnr_y_db), "ssim_y": i.ssim_y} for i in self.images}
-        return {"psnr_y_db": _finite(self.psnr_y_db), "ssim_y": self.ssim_y, "images": images}
+        images = {image.name: _finite(image.values) for image in self.images}
+        return {**_finite(self.means), "images": images}
 
 
 Watch = Callable[[str, torch.Tensor], None]
@@ -181,10 +198,10 @@ def _scored(
 
 def image_score(pair: Pair, sr: torch.Tensor, protocol: Protocol) -> ImageScore:
     """Score one SR image, uint8 (3, H, W), on the device that it is on."""
-    plane = full_plane if pair.grey and protocol.grey == "plane" else luma_plane
-    a, b = plane(sr), plane(pair.hr.to(sr.device))
-    return ImageScore(pair.name, psnr_db(a, b, protocol.border_px), ssim(a, b, protocol.border_px))
+    grey_plane = pair.grey and protocol.grey == "plane"
+    both = Compared(sr=sr, hr=pair.hr.to(sr.device), border_px=protocol.border_px, grey_plane=grey_plane)
+    return ImageScore(pair.name, {metric.name: metric.function(both) for metric in protocol.metrics})
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {metric: value if math.isfinite(value) else None for metric, value in values.items()}

@@ -12,9 +12,11 @@ from safmn_bench.ablations.data.benchmarks import embedded_validation
 from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.data.preflight import prepare_training, without_small
+from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.recipe import recipe_for
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.scoring.command import add_metrics_option
 from safmn_bench.ablations.sweeps.slurm_options import add_slurm_options, device_of, require_slurm, resources_of
 from safmn_bench.ablations.sweeps.sweep import Options
 from safmn_bench.models.catalog import caveats_of
@@ -45,6 +47,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--benchmarks", type=Path, nargs="+", metavar="DIR", help="folders to score on (default: embedded photographs)"
     )
+    add_metrics_option(parser)
     parser.add_argument(
         "--leave-out-small", action="store_true", help="leave out training images that are smaller than the patch"
     )
@@ -89,6 +92,7 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
     if args.engine == "slurm" and not args.dry_run:
         require_slurm()
     device = device_of(args)
+    metrics = further_metrics(args.metrics)
     if any(seed < 0 for seed in args.seeds):
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
     candidates = named_candidates(args)
@@ -109,6 +113,7 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
                 recipe_name=recipe_name,
                 device=device,
                 folder=RunFolder.of(args.out, candidate.name, scale, seed),
+                metrics=metrics,
                 **images,
             )
             for candidate, (recipe, recipe_name) in zip(candidates, recipes, strict=True)

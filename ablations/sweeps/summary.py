@@ -1,7 +1,8 @@
 """What a run prints at its end: measured rows, plain bicubic on the same images, and the published row, apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from safmn_bench.ablations.metrics import Metric, metrics_in
 from safmn_bench.ablations.record import Record
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.paper import read_table
@@ -10,11 +11,11 @@ from safmn_bench.profiling.common.paper import read_table
 def print_summary(records: Sequence[Record]) -> None:
     """One table: a row per record, a row for bicubic, a row per published figure."""
     benchmarks = list(records[0].scores or records[0].bicubic)
+    metrics = metrics_in(metric for scores in records[0].bicubic.values() for metric in scores)
     header = ["row", "params [K]", "FLOPs (MACs) [G]", "acts [M]"]
-    for name in benchmarks:
-        header += [f"{name} PSNR [dB]", f"{name} SSIM"]
-    rows = [record_row(record, benchmarks) for record in records]
-    rows.append(["bicubic, same images", "-", "-", "-", *score_cells(records[0].bicubic, benchmarks)])
+    header += [f"{name} {metric.heading(metric.title)}" for name in benchmarks for metric in metrics]
+    rows = [record_row(record, benchmarks, metrics) for record in records]
+    rows.append(["bicubic, same images", "-", "-", "-", *score_cells(records[0].bicubic, benchmarks, metrics)])
     notes = [recipe_line(records[0]), f"Data: {records[0].data['placement']}.", records[0].protocol]
     notes += [collapse_line(record) for record in records if record.collapse]
     title = f"Measured, x{records[0].scale}"
@@ -22,21 +23,20 @@ def print_summary(records: Sequence[Record]) -> None:
     print_published(records)
 
 
-def record_row(record: Record, benchmarks: Sequence[str]) -> list[str]:
+def record_row(record: Record, benchmarks: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
     """Cells of one record; a collapsed run carries an asterisk, as in the paper's Table 3."""
     star = " *" if record.status == "collapsed" else ""
     cells = [f"{record.variant} seed {record.seed}{star}", console.thousands(record.params)]
     cells += [console.giga(record.flops), console.mega(record.acts)]
-    return cells + score_cells(record.scores, benchmarks)
+    return cells + score_cells(record.scores, benchmarks, metrics)
 
 
-def score_cells(scores: dict | object, benchmarks: Sequence[str]) -> list[str]:
-    """PSNR and SSIM of each benchmark, or dashes."""
-    cells = []
-    for name in benchmarks:
-        found = scores.get(name) if isinstance(scores, dict) else None
-        cells += [f"{found['psnr_y_db']:.2f}", f"{found['ssim_y']:.4f}"] if found else ["-", "-"]
-    return cells
+def score_cells(
+    scores: Mapping[str, Mapping[str, float]], benchmarks: Sequence[str], metrics: Sequence[Metric]
+) -> list[str]:
+    """Each benchmark's scores, or dashes."""
+    found = [(scores.get(name, {}).get(metric.name), metric) for name in benchmarks for metric in metrics]
+    return ["-" if value is None else f"{value:.{metric.digits.paper}f}" for value, metric in found]
 
 
 def recipe_line(record: Record) -> str:

@@ -173,8 +173,8 @@ def ended_record(job: Job) -> Record | None:
 
 
 def means_of(scores: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """The mean scores on each benchmark."""
-    return {name: {key: values[key] for key in ("psnr_y_db", "ssim_y")} for name, values in scores.items()}
+    """The mean scores on each benchmark, without those of single images."""
+    return {name: {key: mean for key, mean in values.items() if key != "images"} for name, values in scores.items()}
 
 
 def write_sweep(path: Path, jobs: Sequence[Job], records: Sequence[Record]) -> None:
@@ -202,7 +202,7 @@ def row_of(job: Job, record: Record | None) -> dict[str, Any]:
     row |= {"train_seconds": record.train_seconds if record else None}
     row |= {"log": str(plan.folder.log) if plan.folder.log.exists() else None}
     for name, scores in (record.scores if record else {}).items():
-        row |= {f"{name}_psnr_y_db": scores["psnr_y_db"], f"{name}_ssim_y": scores["ssim_y"]}
+        row |= {f"{name}_{metric}": mean for metric, mean in scores.items()}
     return row
 
 

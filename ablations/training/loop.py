@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.data.sampling import Batch
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.record import RunFolder, RunLog
 from safmn_bench.ablations.scoring.score import NotFinite
@@ -19,7 +20,7 @@ from safmn_bench.ablations.training.learner import Learner, plain_weights
 READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
 
 Scores = Mapping[str, Mapping[str, float]]
-"""Benchmark -> {"psnr_y_db": ..., "ssim_y": ...}."""
+"""Benchmark -> metric -> score."""
 
 
 class Batches(Protocol):
@@ -70,7 +71,7 @@ class Training:
         self.sittings = 1  # starts, this one included
         self.unread: list[torch.Tensor] = []  # (loss, gradient norm) of steps, still on the device
         self.unlogged: list[float] = []  # losses since the last row of losses.csv
-        self.best: dict[str, Any] = {"psnr_y_db": None, "iteration": 0, "weights": None}
+        self.best: dict[str, Any] = {HEADLINE: None, "iteration": 0, "weights": None}
 
     def run(self) -> Trained:
         """Train to the end of the recipe or to a collapse. Raises Stopped when asked to stop."""
@@ -155,12 +156,12 @@ class Training:
     def note(self, scores: Scores) -> None:
         """Log scores, and keep the weights if they are the best so far."""
         for dataset, values in scores.items():
-            row = {"iteration": self.done, "dataset": dataset}
-            self.log.validation.append(row | {key: values[key] for key in ("psnr_y_db", "ssim_y")})
-        mean = sum(values["psnr_y_db"] for values in scores.values()) / len(scores)
-        if self.best["psnr_y_db"] is None or mean > self.best["psnr_y_db"]:
+            self.log.validation.append({"iteration": self.done, "dataset": dataset, **values})
+        mean = sum(values[HEADLINE] for values in scores.values()) / len(scores)
+        best, sign = self.best[HEADLINE], METRICS[HEADLINE].better
+        if best is None or sign * mean > sign * best:
             weights = plain_weights(self.learner.ema)
-            self.best = {"psnr_y_db": mean, "iteration": self.done, "weights": weights}
+            self.best = {HEADLINE: mean, "iteration": self.done, "weights": weights}
         self.hooks.progress(self.done, self.log.losses[-1]["loss"] if self.log.losses else float("nan"), scores)
 
     def collapsed(self) -> Trained:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.analysis.attribution.local_attribution import STEPS
 from safmn_bench.analysis.findings.findings import headline
 from safmn_bench.analysis.findings.lam import STEP_BATCH, read_lam, write_lam
@@ -111,7 +112,7 @@ def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
     for index, part in enumerate(loss_parts(study), start=1):
         found["figure7" if index == 1 else f"figure7_{index}"] = lambda part=part: loss_figure(part, SCALE)
     dataset = headline(study)
-    if any((dataset, "psnr_y_db") in row.comparisons for row in study.rows):
+    if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
         found["differences"] = lambda: delta_figure(study.rows, dataset)
     return found
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.runs import Study, planned_iterations, published, seed_means, starred
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
 from safmn_bench.analysis.stats.rank_correlation import Correlation, spearman
 from safmn_bench.analysis.stats.significance import Comparison
 
-PSNR = "psnr_y_db"
 SIZE_OF_EFFECT = "DIV2K_val_psnr"
 """The published column that differences are held against: of photographs, as the benchmarks are."""
 WORST = 2
@@ -33,7 +33,7 @@ def verdicts(study: Study) -> Verdicts:
     """Every network that was compared, in exactly one group."""
     found = Verdicts(family=max((one.family for row in study.rows for one in row.comparisons.values()), default=0))
     for row in study.rows:
-        if not (judged := psnr_comparisons(row)):
+        if not (judged := headline_comparisons(row)):
             continue
         whole, alone = ([d for d, one in judged.items() if one.verdict == v] for v in ("", "(alone)"))
         if whole:
@@ -46,9 +46,9 @@ def verdicts(study: Study) -> Verdicts:
     return found
 
 
-def psnr_comparisons(row: Measured) -> dict[str, Comparison]:
-    """Benchmark -> the network's PSNR minus the baseline's."""
-    return {dataset: one for (dataset, metric), one in row.comparisons.items() if metric == PSNR}
+def headline_comparisons(row: Measured) -> dict[str, Comparison]:
+    """Benchmark -> the network's headline score minus the baseline's."""
+    return {dataset: one for (dataset, metric), one in row.comparisons.items() if metric == HEADLINE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,12 @@ def against_bicubic(study: Study) -> list[AgainstBicubic]:
     """On each benchmark; nothing without a baseline."""
     row, found = study.baseline, []
     for dataset in study.datasets if row else ():
-        score = row.score(dataset, PSNR) if row else None
-        bicubic = next((record.bicubic[dataset][PSNR] for record in study.records if dataset in record.bicubic), None)
+        score = row.score(dataset, HEADLINE) if row else None
+        bicubic = next(
+            (record.bicubic[dataset][HEADLINE] for record in study.records if dataset in record.bicubic), None
+        )
         if row and score and bicubic is not None:
-            seeds = [record.scores[dataset][PSNR] for record in row.records if dataset in record.scores]
+            seeds = [record.scores[dataset][HEADLINE] for record in row.records if dataset in record.scores]
             found.append(
                 AgainstBicubic(dataset=dataset, baseline=score.mean, bicubic=bicubic, least=min(seeds) - bicubic)
             )
@@ -99,7 +101,7 @@ def worst(study: Study) -> list[Worst]:
     """On each benchmark with more than two ranked networks."""
     paper, found = published(SIZE_OF_EFFECT), []
     for dataset in study.datasets:
-        means = {name: mean for name, mean in seed_means(study.rows, dataset, PSNR).items() if name in paper}
+        means = {name: mean for name, mean in seed_means(study.rows, dataset, HEADLINE).items() if name in paper}
         if len(means) > WORST:
             lists = (sorted(means, key=lambda name, by=by: by[name])[:WORST] for by in (means, paper))
             found.append(Worst(dataset=dataset, **dict(zip(("measured", "published"), lists, strict=True))))
@@ -116,7 +118,7 @@ def among_small(study: Study) -> Correlation:
     """The ranking on the headline benchmark of the networks that no family of comparisons tells from the baseline."""
     found = verdicts(study)
     names = [BASELINE, *found.alone, *found.noise]
-    means = seed_means(study.rows, headline(study), PSNR)
+    means = seed_means(study.rows, headline(study), HEADLINE)
     return spearman({name: means[name] for name in names if name in means}, published(SIZE_OF_EFFECT))
 
 
@@ -158,7 +160,7 @@ def wanted(study: Study) -> list[Wanted]:
     """Of every network that was tested on the headline benchmark and has a published figure."""
     paper, dataset, found = published(SIZE_OF_EFFECT), headline(study), []
     for row in study.rows:
-        one = row.comparisons.get((dataset, PSNR))
+        one = row.comparisons.get((dataset, HEADLINE))
         if one is not None and one.half_width is not None and row.name in paper:
             found.append(
                 Wanted(

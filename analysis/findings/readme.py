@@ -9,10 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.findings import findings as study_findings
 from safmn_bench.analysis.findings.commands import run_commands, study_command
-from safmn_bench.analysis.findings.findings import PSNR, SIZE_OF_EFFECT
+from safmn_bench.analysis.findings.findings import SIZE_OF_EFFECT
 from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
 from safmn_bench.analysis.findings.runs import Study, published
@@ -99,20 +100,20 @@ def compact_table(study: Study) -> list[list[str]]:
         lines.append(
             [
                 markdown(row.name) + (r"\*" if row.collapsed else ""), f"{record.params / 1e3:.2f}",
-                f"{record.flops / 1e9:.2f}", str(len(row.records)), *(_psnr(row, name) for name in study.datasets),
-                judged(row.comparisons.get((dataset, PSNR))), signed(delta, 2),
+                f"{record.flops / 1e9:.2f}", str(len(row.records)), *(_mean(row, name) for name in study.datasets),
+                judged(row.comparisons.get((dataset, HEADLINE))), signed(delta, 2),
             ]
         )  # fmt: skip
     return [*lines, _bicubic_line(study)]
 
 
-def _psnr(row: Measured, dataset: str) -> str:
-    score = row.score(dataset, PSNR)
+def _mean(row: Measured, dataset: str) -> str:
+    score = row.score(dataset, HEADLINE)
     return f"{score.mean:.3f}" if score else _DASH
 
 
 def _bicubic_line(study: Study) -> list[str]:
-    bicubic = {name: scores[PSNR] for record in study.records for name, scores in record.bicubic.items()}
+    bicubic = {name: scores[HEADLINE] for record in study.records for name, scores in record.bicubic.items()}
     scores = [f"{bicubic[name]:.3f}" if name in bicubic else _DASH for name in study.datasets]
     return ["bicubic, same images", _DASH, _DASH, _DASH, *scores, _DASH, _DASH]
 
@@ -121,7 +122,7 @@ def difference_table(study: Study) -> list[list[str]]:
     """Header and rows: each network's PSNR minus the baseline's on every benchmark."""
     lines = [["variant", "changes", *(f"{markdown(name)} [dB]" for name in study.datasets)]]
     for row in study.rows:
-        if found := study_findings.psnr_comparisons(row):
+        if found := study_findings.headline_comparisons(row):
             cells = (judged(found.get(dataset)) for dataset in study.datasets)
             lines.append([markdown(row.name), markdown(change_of(row.name)), *cells])
     return lines
@@ -135,13 +136,18 @@ def ranking_lines(ranking: Rows) -> list[list[str]]:
         alone = f"{coefficient(row['lowest_of_a_seed'])} to {coefficient(row['highest_of_a_seed'])}"
         lines.append(
             [
-                f"{markdown(row['dataset'])} {'PSNR' if row['metric'] == PSNR else 'SSIM'}",
-                markdown(row["paper_column"].replace("_psnr", " PSNR").replace("_ssim", " SSIM")),
+                f"{markdown(row['dataset'])} {METRICS[row['metric']].title}",
+                markdown(_spaced(row["paper_column"], METRICS[row["metric"]])),
                 str(row["variants"]), coefficient(row["spearman"]), interval if row["ci95_low"] is not None else _DASH,
                 chance(row["p"]), alone if row["lowest_of_a_seed"] is not None else _DASH,
             ]
         )  # fmt: skip
     return lines
+
+
+def _spaced(column: str, metric: Metric) -> str:
+    """A column of the paper in words: `DIV2K_val_psnr` -> `DIV2K_val PSNR`."""
+    return f"{column.removesuffix(f'_{metric.published}')} {metric.title}"
 
 
 def chance(p: float | None) -> str:
@@ -151,8 +157,8 @@ def chance(p: float | None) -> str:
 
 def order(ranking: Rows) -> dict[str, Any]:
     """How many correlations of PSNR there are, and how many lie above, below or on both sides of zero for sure."""
-    found = [row for row in ranking if row["metric"] == PSNR and row["ci95_low"] is not None]
-    rs = [row["spearman"] for row in ranking if row["metric"] == PSNR and row["spearman"] is not None]
+    found = [row for row in ranking if row["metric"] == HEADLINE and row["ci95_low"] is not None]
+    rs = [row["spearman"] for row in ranking if row["metric"] == HEADLINE and row["spearman"] is not None]
     return {
         "compared": len(found),
         "above": sum(row["ci95_low"] > 0 for row in found),
@@ -169,7 +175,7 @@ def budget_table(study: Study, budgets: Rows) -> list[list[str]]:
     lines = [[*header, "largest change of place", "training [s]", "share of the time"]]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in budgets:
-        if row["metric"] == PSNR:
+        if row["metric"] == HEADLINE:
             groups.setdefault((row["iterations"], row["seed"], row["compared_with"]), []).append(row)
     for (iterations, seed, other), rows in groups.items():
         rs = {row["dataset"]: coefficient(row["spearman"]) for row in rows}
@@ -187,7 +193,7 @@ def budget_table(study: Study, budgets: Rows) -> list[list[str]]:
 
 def stability(budgets: Rows) -> dict[str, Any]:
     """Mean coefficient over benchmarks: of each length with the mean of seeds, and of two full seeds."""
-    psnr = [row for row in budgets if row["metric"] == PSNR and row["spearman"] is not None]
+    psnr = [row for row in budgets if row["metric"] == HEADLINE and row["spearman"] is not None]
     shorter = {row["iterations"]: row["share"] for row in psnr if row["share"] < 1}
     means = {
         iterations: statistics.fmean(

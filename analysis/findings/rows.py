@@ -5,7 +5,7 @@ from typing import Any
 
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.runs import (
-    PAPER_COLUMNS,
+    PAPER_DATASETS,
     Study,
     of_seed,
     planned_iterations,
@@ -14,7 +14,6 @@ from safmn_bench.analysis.findings.runs import (
     seeds_of,
     starred,
 )
-from safmn_bench.analysis.stats.groups import METRICS
 from safmn_bench.analysis.stats.rank_correlation import largest_change, spearman
 
 RANKING_COLUMNS = (
@@ -36,10 +35,11 @@ Rows = list[dict[str, Any]]
 def ranking(study: Study) -> Rows:
     """A row per dataset, metric and column of the paper; collapsed networks, here or there, are not ranked."""
     return [
-        _ranked(study, dataset, metric, column)
+        _ranked(study, dataset, metric.name, f"{paper}_{metric.published}")
         for dataset in study.datasets
-        for metric in METRICS
-        for column in PAPER_COLUMNS[metric]
+        for metric in study.metrics
+        if metric.published
+        for paper in PAPER_DATASETS
     ]
 
 
@@ -94,7 +94,7 @@ def _seeds_compared(study: Study) -> Rows:
 
 
 def _scored(study: Study) -> Iterator[tuple[str, str]]:
-    return ((dataset, metric) for dataset in study.datasets for metric in METRICS)
+    return ((dataset, metric.name) for dataset in study.datasets for metric in study.metrics)
 
 
 def _compared(

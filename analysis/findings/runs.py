@@ -4,20 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from safmn_bench.ablations.metrics import Metric
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.stats.entries import main_setting
-from safmn_bench.analysis.stats.groups import BASELINE, RECORDS, Measured, datasets_of, find_runs, measure
+from safmn_bench.analysis.stats.groups import BASELINE, RECORDS, Measured, datasets_of, find_runs, measure, metrics_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.paper import read_table
 
 SCALE = 4  # that of Tables 3 and 4
 BUDGETS = "budget"
-PAPER_COLUMNS = {
-    "psnr_y_db": ("DIV2K_val_psnr", "Manga109_psnr"),
-    "ssim_y": ("DIV2K_val_ssim", "Manga109_ssim"),
-}
-"""Metric of a record -> the columns of Tables 3 and 4 that it is ranked against."""
+PAPER_DATASETS = ("DIV2K_val", "Manga109")
+"""Those of Tables 3 and 4, whose columns the measured scores are ranked against."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +44,11 @@ class Study:
     def datasets(self) -> list[str]:
         """What the runs were scored on."""
         return datasets_of(self.rows)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What they were scored by."""
+        return metrics_of(self.rows)
 
     @property
     def baseline(self) -> Measured | None:
@@ -102,7 +105,7 @@ def of_seed(records: Iterable[Record], seed: int, dataset: str, metric: str) -> 
     return {
         record.variant: record.scores[dataset][metric]
         for record in records
-        if record.seed == seed and record.status == "finished" and dataset in record.scores
+        if record.seed == seed and record.status == "finished" and metric in record.scores.get(dataset, {})
     }
 
 

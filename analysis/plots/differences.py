@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots.style import COLOURS, label, style
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
 
@@ -12,7 +13,8 @@ _ROW_INCHES = 0.26
 
 def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
     """Differences from the baseline with their intervals, a line per network; filled where significant."""
-    found = [(row, one) for row in rows if (one := row.comparisons.get((dataset, "psnr_y_db")))]
+    metric = METRICS[HEADLINE]
+    found = [(row, one) for row in rows if (one := row.comparisons.get((dataset, HEADLINE)))]
     found.sort(key=lambda pair: pair[1].difference)
     with style():
         figure = Figure(figsize=(6.0, 0.7 + _ROW_INCHES * len(found)), layout="constrained")
@@ -26,7 +28,9 @@ def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_yticks(range(len(found)), [label(row.name) for row, _ in found])
         axes.set_ylim(-0.7, len(found) - 0.3)
-        axes.set_xlabel(f"PSNR-Y minus that of {BASELINE} on {label(dataset)} [dB], 95 % interval")
+        axes.set_xlabel(
+            f"{metric.heading(f'{metric.label} minus that of {BASELINE} on {label(dataset)}')}, 95 % interval"
+        )
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
     return figure

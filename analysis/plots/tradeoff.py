@@ -51,16 +51,16 @@ def area_points2(point: Point) -> float:
 
 def _draw_source(axes: Axes, points: Sequence[Point], source: str) -> None:
     front = pareto_front(points)
-    xs, ys = [p.cost for p in front], [p.psnr_y_db for p in front]
+    xs, ys = [p.cost for p in front], [p.score for p in front]
     axes.plot(
         xs, ys, drawstyle="steps-post", color=_COLOUR[source], linewidth=0.9, linestyle=":", zorder=1, gid="front"
     )
     axes.scatter(
-        [p.cost for p in points], [p.psnr_y_db for p in points], s=[area_points2(p) for p in points],
+        [p.cost for p in points], [p.score for p in points], s=[area_points2(p) for p in points],
         facecolor=_COLOUR[source], alpha=0.45, edgecolor="none", zorder=2,
     )  # fmt: skip
     axes.scatter(
-        [p.cost for p in points], [p.psnr_y_db for p in points], s=[area_points2(p) for p in points],
+        [p.cost for p in points], [p.score for p in points], s=[area_points2(p) for p in points],
         facecolor="none", edgecolor=_COLOUR[source], linewidth=0.9, linestyle=_EDGE[source], zorder=3,
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
     texts = [
         axes.text(
             points[0].cost,
-            points[0].psnr_y_db,
+            points[0].score,
             label(p.label),
             fontsize=_TEXT_POINTS,
             va="center",
@@ -108,7 +108,7 @@ def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
     per_point = figure.dpi / 72
     anchors = []
     for point, text in zip(points, texts, strict=True):
-        x, y = axes.transData.transform((point.cost, point.psnr_y_db))
+        x, y = axes.transData.transform((point.cost, point.score))
         size = text.get_window_extent()
         radius = (area_points2(point) / 3.1416) ** 0.5
         anchors.append(Anchor(x / per_point, y / per_point, radius, size.width / per_point, size.height / per_point))
@@ -127,7 +127,7 @@ def _fronts(axes: Axes, points: Sequence[Point], per_point: float) -> list[Box]:
     boxes = []
     for source in dict.fromkeys(point.source for point in points):
         front = pareto_front([point for point in points if point.source == source])
-        ends = [axes.transData.transform((p.cost, p.psnr_y_db)) / per_point for p in front]
+        ends = [axes.transData.transform((p.cost, p.score)) / per_point for p in front]
         for (x, y), (next_x, next_y) in pairwise(ends):
             boxes += [Box(x, y, next_x, y).grown(0.5), Box(next_x, y, next_x, next_y).grown(0.5)]
     return boxes

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.stats.entries import Entry, key_of
 from safmn_bench.analysis.stats.profiles import Profiles, number
 from safmn_bench.models.errors import UserError, match_name, normalised
@@ -18,7 +19,8 @@ class Point:
 
     label: str
     cost: float
-    psnr_y_db: float
+    score: float
+    """The headline metric's, higher for a better network."""
     params_k: float
     source: str
     """PUBLISHED, MEASURED or MIXED."""
@@ -27,8 +29,8 @@ class Point:
 def pareto_front(points: Sequence[Point]) -> list[Point]:
     """Points that no other one beats in cost and PSNR both, by rising cost."""
     front: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.cost, -p.psnr_y_db)):
-        if not front or point.psnr_y_db > front[-1].psnr_y_db:
+    for point in sorted(points, key=lambda p: (p.cost, -p.score)):
+        if not front or point.score > front[-1].score:
             front.append(point)
     return front
 
@@ -73,13 +75,13 @@ def _published_points(axis: str, published: Mapping[str, Mapping[str, str]], sca
 
 def _point(label: str, cost: object, psnr: object, params_k: object, source: str) -> Point:
     figures = [float(str(value)) for value in (cost, psnr, params_k)]
-    return Point(label=label, cost=figures[0], psnr_y_db=figures[1], params_k=figures[2], source=source)
+    return Point(label=label, cost=figures[0], score=figures[1], params_k=figures[2], source=source)
 
 
 def _psnr(entry: Entry, dataset: str) -> float | None:
     for name, scores in entry.scores.items():
         if normalised(name) == normalised(dataset):
-            return number(str(scores.get("psnr_db")))
+            return number(str(scores.get(METRICS[HEADLINE].field)))
     return None
 
 

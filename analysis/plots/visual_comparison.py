@@ -1,4 +1,4 @@
-"""Figure 6: the HR image with a box, and that box from every method, PSNR and SSIM under each."""
+"""Figure 6: the HR image with a box, and that box from every method, its scores under each."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Pair, read_pair
 from safmn_bench.ablations.data.layouts import ImageFiles
-from safmn_bench.ablations.scoring.score import Protocol, evaluating, image_score, super_resolved
+from safmn_bench.ablations.metrics import metrics_in
+from safmn_bench.ablations.scoring.score import ImageScore, Protocol, evaluating, image_score, super_resolved
 from safmn_bench.ablations.scoring.tiling import tiling_for
 from safmn_bench.analysis.plots.style import PAGE_INCHES, label
 from safmn_bench.models.errors import UserError
@@ -37,13 +38,12 @@ class CropBox:
 
 @dataclass(frozen=True)
 class Crop:
-    """One method's part of the image, uint8 (3, height, width), and its scores on the whole image."""
+    """One method's part of the image, uint8 (3, height, width), and its score on the whole image."""
 
     label: str
     rgb: torch.Tensor
-    psnr_y_db: float | None
+    score: ImageScore | None
     """None for HR itself."""
-    ssim_y: float | None
 
 
 def require_box(box: CropBox, image: Path, scale: int) -> None:
@@ -69,11 +69,10 @@ def crops_of(
     """
     pair = read_pair(ImageFiles(image.stem, image), scale)
     protocol = Protocol(scale=scale)
-    crops = [Crop("HR", box.of(pair.hr), None, None)]
+    crops = [Crop("HR", box.of(pair.hr), None)]
     for name, network in [("bicubic", Bicubic(scale=scale)), *networks]:
         sr = _enlarged(network, pair, device)
-        score = image_score(pair, sr, protocol)
-        crops.append(Crop(name, box.of(sr).cpu(), score.psnr_y_db, score.ssim_y))
+        crops.append(Crop(name, box.of(sr).cpu(), image_score(pair, sr, protocol)))
     return pair, crops
 
 
@@ -140,10 +139,11 @@ def draw(hr: torch.Tensor, box: CropBox, crops: Sequence[Crop], *, title: str) -
 
 
 def caption(crop: Crop) -> str:
-    """The method, and its PSNR [dB] / SSIM."""
-    if crop.psnr_y_db is None or crop.ssim_y is None:
-        return f"{label(crop.label, 24)}\nPSNR [dB] / SSIM"
-    return f"{label(crop.label, 24)}\n{crop.psnr_y_db:.2f} / {crop.ssim_y:.4f}"
+    """The method, and its scores: PSNR [dB] / SSIM."""
+    metrics, score = metrics_in([]), crop.score
+    if score is None:
+        return f"{label(crop.label, 24)}\n{' / '.join(metric.heading(metric.title) for metric in metrics)}"
+    return f"{label(crop.label, 24)}\n{' / '.join(f'{score[m.name]:.{m.digits.paper}f}' for m in metrics)}"
 
 
 def _show(figure: Figure, place: tuple[float, float, float, float], rgb: torch.Tensor, text: str) -> Axes:

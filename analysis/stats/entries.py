@@ -1,16 +1,15 @@
 """Measured rows before they meet the paper's: from run records, and from scores and counts without a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of, datasets_of
+from safmn_bench.ablations.metrics import METRICS
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of, datasets_of, metrics_of
 from safmn_bench.analysis.stats.profiles import Profiles, Rows, file_name, number
 from safmn_bench.models.errors import normalised
 
 Value = str | float | int | None
 COSTS = ("params", "flops", "acts")
-SHORT = {"psnr_y_db": "psnr_db", "ssim_y": "ssim"}
-"""A metric's name in fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +81,13 @@ def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
 
 
 def _scores(one: Measured, dataset: str) -> dict[str, Value]:
-    """Both metrics on one dataset: mean and interval over seeds, and the comparison with the baseline."""
+    """Every metric on one dataset: mean and interval over seeds, and the comparison with the baseline."""
     found: dict[str, Value] = {}
-    for metric, short in SHORT.items():
-        if score := one.score(dataset, metric):
-            found |= {short: score.mean, f"{short}_ci95": score.half_width}
-        if against := one.comparisons.get((dataset, metric)):
-            delta = f"{short}_delta"
+    for metric in metrics_of([one]):
+        if score := one.score(dataset, metric.name):
+            found |= {metric.field: score.mean, f"{metric.field}_ci95": score.half_width}
+        if against := one.comparisons.get((dataset, metric.name)):
+            delta = f"{metric.field}_delta"
             found |= {delta: against.difference, f"{delta}_ci95": against.half_width, f"{delta}_p": against.p}
             found |= {f"{delta}_p_holm": against.p_holm, f"{delta}_verdict": against.verdict}
     return found
@@ -100,7 +99,7 @@ def _of_bicubic(measured: Sequence[Measured]) -> list[Entry]:
     for record in (record for one in measured for record in one.records):
         entry = entries.setdefault(record.scale, Entry(key="bicubic", label="bicubic", scale=record.scale))
         for dataset, scores in record.bicubic.items():
-            entry.scores[dataset] = {short: scores.get(metric) for metric, short in SHORT.items()}
+            entry.scores[dataset] = _by_field(scores)
     return list(entries.values())
 
 
@@ -112,5 +111,10 @@ def _of_scores(rows: Rows) -> list[Entry]:
         label = f"{row['model']} ({weights})" if weights else row["model"]
         blank = Entry(key=key_of(row["model"]), label=label, scale=int(row["scale"]), values={"setting": weights})
         entry = entries.setdefault((row["model"], row["scale"], row["weights"]), blank)
-        entry.scores[row["dataset"]] = {short: number(row[metric]) for metric, short in SHORT.items()}
+        entry.scores[row["dataset"]] = _by_field({name: number(text) for name, text in row.items() if name in METRICS})
     return list(entries.values())
+
+
+def _by_field(scores: Mapping[str, Value]) -> dict[str, Value]:
+    """Mean scores by metric under the fields of tables."""
+    return {METRICS[name].field: scores[name] for name in scores if name in METRICS}

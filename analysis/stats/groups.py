@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
 from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.ablations.scoring.score import comparable
 from safmn_bench.analysis.stats.significance import Comparison, Interval, compare, interval, uneven_scatter
 from safmn_bench.models.errors import UserError
 
-METRICS = ("psnr_y_db", "ssim_y")
 BASELINE = "baseline"
 _BUDGET = ("iterations", "patch", "batch", "sampling")  # of recipe.train: what a variant does not change, a budget does
 _STARTS = "initialisation"
@@ -40,12 +41,12 @@ class Measured:
 
     def score(self, dataset: str, metric: str) -> Interval | None:
         """Mean over seeds of a run's mean over images, with its interval; None where no run has it."""
-        values = [record.scores[dataset][metric] for record in self.records if dataset in record.scores]
+        values = [record.scores[dataset].get(metric) for record in self.records if dataset in record.scores]
         finite = [value for value in values if value is not None]
         return interval(finite) if finite else None
 
     def by_seed(self, dataset: str, metric: str) -> dict[int, dict[str, float]]:
-        """Seed -> image -> score, of the runs that did not collapse."""
+        """Seed -> image -> score, of the runs that have the metric and did not collapse."""
         return {
             record.seed: {
                 image: scores[metric]
@@ -53,7 +54,7 @@ class Measured:
                 if scores[metric] is not None
             }
             for record in self.records
-            if dataset in record.scores and record.status == "finished"
+            if metric in record.scores.get(dataset, {}) and record.status == "finished"
         }
 
 
@@ -73,7 +74,7 @@ def measure(records: Sequence[Record], scale: int, baseline: str = BASELINE) -> 
 def setting(record: Record) -> str:
     """What must be equal for two runs to compare, in words: budget, training images, protocol."""
     content = record.data.get("train", {}).get("content", "")
-    return f"{budget_of(record)}; trained on {training_images(record)} {content}; {record.protocol}"
+    return f"{budget_of(record)}; trained on {training_images(record)} {content}; {comparable(record.protocol)}"
 
 
 def budget_of(record: Record) -> str:
@@ -97,11 +98,16 @@ def datasets_of(rows: Sequence[Measured]) -> list[str]:
     return list(dict.fromkeys(dataset for row in rows for record in row.records for dataset in record.scores))
 
 
+def metrics_of(rows: Sequence[Measured]) -> list[Metric]:
+    """The standard metrics, and every other that some run was scored by."""
+    return metrics_in(name for row in rows for record in row.records for one in record.scores.values() for name in one)
+
+
 def uneven(rows: Sequence[Measured], dataset: str) -> list[str]:
     """Networks whose PSNR scatters over seeds more than that of the others of their setting."""
     found: list[str] = []
     for one in dict.fromkeys(row.setting for row in rows):
-        found += uneven_scatter(_family([row for row in rows if row.setting == one], dataset, "psnr_y_db"))
+        found += uneven_scatter(_family([row for row in rows if row.setting == one], dataset, HEADLINE))
     return found
 
 
@@ -115,7 +121,7 @@ def _comparisons(rows: Sequence[Measured], baseline: str) -> dict[str, dict[tupl
     """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting."""
     found: dict[str, dict[tuple[str, str], Comparison]] = {}
     for dataset in datasets_of(rows):
-        for metric in METRICS:
+        for metric in (one.name for one in metrics_of(rows)):
             scores = _family(rows, dataset, metric)
             if baseline not in scores or not _common_images(scores):
                 continue

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from safmn_bench.ablations.metrics import HEADLINE, metrics_in
 from safmn_bench.models.errors import UserError
 
 Rows = list[dict[str, str]]
 _TELLING = {
     "latency": ("model", "scale", "median_ms", "peak_memory_mib"),
     "operators": ("operation", "self_time_us"),
-    "scores": ("model", "scale", "weights", "dataset", "image", "psnr_y_db", "ssim_y"),
+    "scores": ("model", "scale", "weights", "dataset", "image", *(metric.name for metric in metrics_in([]))),
     "complexity": ("model", "scale", "params", "flops", "acts"),
 }
 
@@ -50,13 +51,13 @@ def read_profiles(files: Sequence[Path]) -> Profiles:
 def _new_means(rows: Rows, known: Rows, file: Path) -> Rows:
     """The means of a file of scores. Raises UserError where an earlier file has another score of the same."""
     key = ("model", "scale", "weights", "dataset")
-    scores = {tuple(row[column] for column in key): row["psnr_y_db"] for row in known}
+    scores = {tuple(row[column] for column in key): row[HEADLINE] for row in known}
     means = [row for row in rows if row["image"] == "mean"]
     for row in means:
-        before = scores.get(tuple(row[column] for column in key), row["psnr_y_db"])
-        if before != row["psnr_y_db"]:
+        before = scores.get(tuple(row[column] for column in key), row[HEADLINE])
+        if before != row[HEADLINE]:
             raise UserError(
-                f"{file} scores {row['model']} x{row['scale']} on {row['dataset']} with {row['psnr_y_db']} dB, an "
+                f"{file} scores {row['model']} x{row['scale']} on {row['dataset']} with {row[HEADLINE]} dB, an "
                 f"earlier file with {before} dB (another --grey?). Give one of them."
             )
     return means

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from safmn_bench.analysis.stats.entries import COSTS, SHORT, Entry, Value, key_of
+from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric, metrics_in
+from safmn_bench.analysis.stats.entries import COSTS, Entry, Value, key_of
 from safmn_bench.analysis.tabular.table import MEASURED, PUBLISHED, Column, Piece, Row, Table
 from safmn_bench.models.errors import normalised
 from safmn_bench.profiling.common.paper import read_table
@@ -11,7 +12,8 @@ from safmn_bench.profiling.common.paper import read_table
 PAPER_COSTS = {"params": "params_k", "flops": "flops_g", "acts": "acts_m"}
 UNITS = {"params": 1e3, "flops": 1e9, "acts": 1e6}
 _COST_TITLES = {"params": ("params", "[K]"), "flops": ("FLOPs (MACs)", "[G]"), "acts": ("acts", "[M]")}
-_SCORE_UNIT = "PSNR [dB] / SSIM"
+_STANDARD = metrics_in([])
+_SCORE_UNIT = " / ".join(metric.heading(metric.title) for metric in _STANDARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +65,12 @@ def build(number: int, entries: Sequence[Entry], scale: int | None = None, notes
     for at in [scale] if scale else [2, 3, 4] if number == 1 else [4]:
         rows += _rows(layout, _published(number, at), [entry for entry in entries if entry.scale == at], at)
     shown = [entry for entry in entries if scale in (None, entry.scale)]
-    measured = _datasets(layout, shown)
+    measured, metrics = _datasets(layout, shown), _metrics(shown)
     return Table(
         number=number,
         title=layout.title,
-        fields=_fields(layout, measured),
-        columns=_columns(layout, measured, shown),
+        fields=_fields(layout, measured, metrics),
+        columns=_columns(layout, measured, metrics, shown),
         rows=rows,
         notes=notes,
     )
@@ -143,24 +145,33 @@ def _datasets(layout: Layout, entries: Sequence[Entry]) -> list[str]:
     return list(dict.fromkeys([*layout.datasets, *others]))
 
 
+def _metrics(entries: Sequence[Entry]) -> list[Metric]:
+    """The standard ones, and those that something was scored by."""
+    fields = {field for entry in entries for scores in entry.scores.values() for field in scores}
+    return metrics_in(metric.name for metric in METRICS.values() if metric.field in fields)
+
+
 _STATISTICS = ("", "_ci95", "_delta", "_delta_ci95", "_delta_p", "_delta_p_holm", "_delta_verdict")
 
 
-def _fields(layout: Layout, measured: Sequence[str]) -> list[str]:
+def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
     paper = [
         *PAPER_COSTS.values(),
-        *(f"{dataset}_{metric}" for dataset in layout.datasets for metric in _PAPER_METRICS),
+        *(f"{dataset}_{metric.published}" for dataset in layout.datasets for metric in _published_metrics()),
     ]
     ours = [*COSTS, "runs", "collapsed_runs"]
-    ours += [f"{dataset}_{short}{end}" for dataset in measured for short in SHORT.values() for end in _STATISTICS]
+    ours += [f"{dataset}_{metric.field}{end}" for dataset in measured for metric in metrics for end in _STATISTICS]
     starred = ["collapsed"] if layout.section == "group" else []
     return [*layout.names, *(f"paper_{f}" for f in [*paper, *starred]), *(f"measured_{f}" for f in [*ours, "setting"])]
 
 
-_PAPER_METRICS = ("psnr", "ssim")
+def _published_metrics() -> list[Metric]:
+    return [metric for metric in METRICS.values() if metric.published]
 
 
-def _columns(layout: Layout, measured: Sequence[str], entries: Sequence[Entry]) -> list[Column]:
+def _columns(
+    layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], entries: Sequence[Entry]
+) -> list[Column]:
     columns = [
         Column(title=title, pieces=[Piece(key=key)], once=key == layout.section) for key, title in layout.names.items()
     ]
@@ -168,8 +179,10 @@ def _columns(layout: Layout, measured: Sequence[str], entries: Sequence[Entry]) 
         title, unit = _COST_TITLES[cost]
         columns.append(Column(title=title, unit=unit, pieces=[Piece(key=f"paper_{key}")], band=PUBLISHED))
     for dataset in layout.datasets:
-        psnr, ssim = (f"paper_{dataset}_{metric}" for metric in _PAPER_METRICS)
-        pieces = [Piece(key=psnr, better=1), Piece(key=ssim, before=" / ", better=1)]
+        pieces = [
+            Piece(key=f"paper_{dataset}_{metric.published}", before=" / " if index else "", better=metric.better)
+            for index, metric in enumerate(_published_metrics())
+        ]
         columns.append(Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=PUBLISHED, starred=True))
     for cost in COSTS:
         piece = Piece(key=f"measured_{cost}", digits=2, unit=UNITS[cost])
@@ -177,23 +190,38 @@ def _columns(layout: Layout, measured: Sequence[str], entries: Sequence[Entry]) 
         columns.append(Column(title=title, unit=unit, pieces=[piece], band=MEASURED))
     columns.append(Column(title="runs", pieces=[Piece(key="measured_runs", digits=0)], band=MEASURED))
     for dataset in measured:
-        columns += _measured_columns(layout, dataset, entries)
+        columns += _measured_columns(layout, dataset, metrics, entries)
     return columns
 
 
-def _measured_columns(layout: Layout, dataset: str, entries: Sequence[Entry]) -> list[Column]:
-    """Mean scores with the interval of the PSNR, and where there is a baseline, the difference from it."""
-    field = f"measured_{dataset}"
-    pieces = [
-        Piece(key=f"{field}_psnr_db", digits=3, better=1),
-        Piece(key=f"{field}_psnr_db_ci95", before=" ± ", digits=3),
-        Piece(key=f"{field}_ssim", before=" / ", digits=4, better=1),
-    ]
+def _measured_columns(
+    layout: Layout, dataset: str, metrics: Sequence[Metric], entries: Sequence[Entry]
+) -> list[Column]:
+    """Mean scores, the headline's with its interval and, where there is a baseline, its difference from it.
+
+    Metrics that the paper has not have a column each.
+    """
+    field, headline = f"measured_{dataset}", METRICS[HEADLINE]
+    pieces: list[Piece] = []
+    for metric in _STANDARD:
+        pieces += _mean(field, metric, " / " if pieces else "", interval=metric is headline)
     columns = [Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=MEASURED, starred=True)]
-    if any("psnr_db_delta" in scores for entry in entries for d, scores in entry.scores.items()
+    if any(f"{headline.field}_delta" in scores for entry in entries for d, scores in entry.scores.items()
            if _spelled(layout, d) == dataset):  # fmt: skip
-        delta = f"{field}_psnr_db_delta"
-        pieces = [Piece(key=delta, digits=3, signed=True), Piece(key=f"{delta}_ci95", before=" ± ", digits=3)]
+        delta = f"{field}_{headline.field}_delta"
+        digits = headline.digits.table
+        pieces = [Piece(key=delta, digits=digits, signed=True), Piece(key=f"{delta}_ci95", before=" ± ", digits=digits)]
         pieces.append(Piece(key=f"{delta}_verdict", before=" "))
-        columns.append(Column(title=dataset, unit="Δ PSNR [dB]", pieces=pieces, band=MEASURED))
+        unit = f"Δ {headline.heading(headline.title)}"
+        columns.append(Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED))
+    for metric in (metric for metric in metrics if not metric.standard):
+        pieces, unit = _mean(field, metric, "", interval=True), metric.heading(metric.title)
+        columns.append(Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED, starred=True))
     return columns
+
+
+def _mean(field: str, metric: Metric, before: str, *, interval: bool) -> list[Piece]:
+    """A mean score, and half its 95 % interval."""
+    key, digits = f"{field}_{metric.field}", metric.digits.table
+    mean = Piece(key=key, before=before, digits=digits, better=metric.better)
+    return [mean, Piece(key=f"{key}_ci95", before=" ± ", digits=digits)] if interval else [mean]

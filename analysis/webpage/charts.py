@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots import loss_curves, tradeoff
 from safmn_bench.analysis.plots.differences import delta_figure
 from safmn_bench.analysis.plots.loss_curves import Curve
@@ -81,21 +82,22 @@ def thinned(curve: Curve, group: int) -> Curve:
 
 
 def tradeoff_chart(points: Sequence[Point], axis: str, dataset: str, prefix: str) -> Markup:
-    """Cost against PSNR, circles by parameters."""
+    """Cost against the headline score, circles by parameters."""
+    metric = METRICS[HEADLINE]
     with style():
-        figure = tradeoff.draw(points, x_title=AXES[axis], y_title=f"{label(dataset)} PSNR-Y [dB]")
-    return inline_svg(figure, prefix, f"{AXES[axis]} against PSNR on {dataset}")
+        figure = tradeoff.draw(points, x_title=AXES[axis], y_title=metric.heading(f"{label(dataset)} {metric.label}"))
+    return inline_svg(figure, prefix, f"{AXES[axis]} against {metric.title} on {dataset}")
 
 
 def measured_points(rows: Sequence[Measured], dataset: str) -> list[Point]:
     """A point per network, of its own measurements only."""
     points = []
     for row in rows:
-        record, score = row.records[0], row.score(dataset, "psnr_y_db")
+        record, score = row.records[0], row.score(dataset, HEADLINE)
         if score is not None:
             points.append(
                 Point(
-                    label=row.name, cost=record.flops / 1e9, psnr_y_db=score.mean, params_k=record.params / 1e3,
+                    label=row.name, cost=record.flops / 1e9, score=score.mean, params_k=record.params / 1e3,
                     source=MEASURED,
                 )
             )  # fmt: skip

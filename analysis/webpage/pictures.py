@@ -11,7 +11,9 @@ import PIL.Image
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.ablations.metrics import HEADLINE, METRICS, metrics_in
 from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.analysis.attribution.attribute import (
     LAM_WINDOW,
     Look,
@@ -110,13 +112,20 @@ def comparison(subjects: Sequence[Subject], item: ImageFiles, scale: int, device
     networks = [(one.title, one.network.to(device)) for one in subjects]
     _, (hr, *others) = crops_of(item.hr, box, networks, scale, device)
     layers = [Layer(one.label, tensor_uri(one.rgb), _scores(one)) for one in others]
-    best = max(range(len(others)), key=lambda i: others[i].psnr_y_db or 0.0)
+    best = max(range(len(others)), key=lambda i: METRICS[HEADLINE].better * _score(others[i])[HEADLINE])
     layers.append(Layer("HR", tensor_uri(hr.rgb), "the original"))
     return Comparison(printable(item.name), w, h, layers, 0, best or len(layers) - 1)
 
 
+def _score(crop: Crop) -> ImageScore:
+    assert crop.score is not None, "HR has none"
+    return crop.score
+
+
 def _scores(crop: Crop) -> str:
-    return f"{crop.psnr_y_db:.2f} dB PSNR-Y, {crop.ssim_y:.4f} SSIM-Y on the whole picture"
+    score = _score(crop)
+    shown = (f"{score[m.name]:.{m.digits.paper}f} {m.unit}".strip() + f" {m.label}" for m in metrics_in([]))
+    return f"{', '.join(shown)} on the whole picture"
 
 
 def lam_panels(

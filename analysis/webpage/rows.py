@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import printable
-from safmn_bench.analysis.stats.groups import BASELINE, METRICS, Measured, datasets_of
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, metrics_of
 from safmn_bench.analysis.stats.provenance import hardware, short_commit
+from safmn_bench.analysis.stats.significance import Comparison
 from safmn_bench.models.variants import change_of
 
 
@@ -55,36 +57,41 @@ def settings_of(rows: Sequence[Measured]) -> dict[str, str]:
 
 def overview(rows: Sequence[Measured], scale: int) -> Grid:
     """A row per network and setting: costs, and each benchmark's scores as mean over seeds with its interval."""
-    datasets = datasets_of(rows)
+    datasets, metrics = datasets_of(rows), metrics_of(rows)
     settings = settings_of(rows)
     header = [("variant", ""), ("params", "K"), ("FLOPs (MACs)", "G"), ("activations", "M")]
     for dataset in datasets:
-        header += [(f"{printable(dataset)} PSNR-Y", "dB"), (f"{printable(dataset)} SSIM-Y", "")]
+        header += [(f"{printable(dataset)} {metric.label}", metric.unit) for metric in metrics]
     header += [("seeds", ""), *([("setting", "")] if len(settings) > 1 else []), ("changes", "")]
-    body = [_overview_row(row, datasets, settings) for row in rows] + [_bicubic_row(rows, datasets, len(header))]
+    body = [_overview_row(row, datasets, metrics, settings) for row in rows]
+    body.append(_bicubic_row(rows, datasets, metrics, len(header)))
     return Grid(caption=f"Measured at x{scale}", header=header, rows=body)
 
 
-def _overview_row(row: Measured, datasets: Sequence[str], settings: dict[str, str]) -> list[Cell]:
+def _overview_row(
+    row: Measured, datasets: Sequence[str], metrics: Sequence[Metric], settings: dict[str, str]
+) -> list[Cell]:
     record = row.records[0]
     collapsed = f"{row.collapsed} of {len(row.records)} collapsed" if row.collapsed else ""
     cells = [words(row.name, collapsed)]
     cells += [number(record.params / 1e3, 2), number(record.flops / 1e9, 3), number(record.acts / 1e6, 2)]
     for dataset in datasets:
-        cells += [_score(row, dataset, metric, digits) for metric, digits in zip(METRICS, (3, 5), strict=True)]
+        cells += [_score(row, dataset, metric) for metric in metrics]
     cells.append(number(len(row.records), 0))
     cells += [words(settings[row.setting])] if len(settings) > 1 else []
     return [*cells, words(change_of(row.name))]
 
 
-def _score(row: Measured, dataset: str, metric: str, digits: int) -> Cell:
-    score = row.score(dataset, metric)
+def _score(row: Measured, dataset: str, metric: Metric) -> Cell:
+    score, digits = row.score(dataset, metric.name), metric.digits.report
     if score is None:
         return number(None, digits)
     return number(score.mean, digits, f"± {score.half_width:.{digits}f}" if score.half_width is not None else "")
 
 
-def _bicubic_row(rows: Sequence[Measured], datasets: Sequence[str], columns: int) -> list[Cell]:
+def _bicubic_row(
+    rows: Sequence[Measured], datasets: Sequence[str], metrics: Sequence[Metric], columns: int
+) -> list[Cell]:
     """Plain bicubic on the same images, of the first record that has it."""
     known: dict[str, Any] = {}
     for record in (record for row in rows for record in row.records):
@@ -92,48 +99,56 @@ def _bicubic_row(rows: Sequence[Measured], datasets: Sequence[str], columns: int
     cells = [words("bicubic"), *(number(None, 0) for _ in range(3))]
     for dataset in datasets:
         scores = known.get(dataset, {})
-        cells += [number(scores.get(metric), digits) for metric, digits in zip(METRICS, (3, 5), strict=True)]
+        cells += [number(scores.get(metric.name), metric.digits.report) for metric in metrics]
     cells += [number(None, 0) for _ in range(columns - len(cells) - 1)]
     return [*cells, words("plain enlargement of the same images")]
 
 
 def deltas(rows: Sequence[Measured], dataset: str) -> Grid | None:
-    """Every network minus the baseline of its setting on one benchmark; None where nothing is compared."""
-    compared = [row for row in rows if (dataset, "psnr_y_db") in row.comparisons]
+    """Every network minus the baseline of its setting on one benchmark: the headline's difference with how it was
+    judged, then those of the other metrics. None where nothing is compared.
+    """
+    compared = [row for row in rows if (dataset, HEADLINE) in row.comparisons]
     if not compared:
         return None
+    headline, others = METRICS[HEADLINE], [one for one in metrics_of(rows) if one.name != HEADLINE]
     header = [
         ("variant", ""),
-        ("Δ PSNR-Y", "dB"),
-        ("95 % interval", "dB"),
+        (f"Δ {headline.label}", headline.unit),
+        ("95 % interval", headline.unit),
         ("p", ""),
         ("p (Holm)", ""),
         ("verdict", ""),
     ]
-    header += [("Δ SSIM-Y", ""), ("seeds", ""), ("images", "")]
-    body = [_delta_row(row, dataset) for row in compared]
+    header += [*((f"Δ {metric.label}", metric.unit) for metric in others), ("seeds", ""), ("images", "")]
+    body = [_delta_row(row, dataset, others) for row in compared]
     return Grid(caption=f"Difference from {BASELINE} on {printable(dataset)}", header=header, rows=body)
 
 
-def _delta_row(row: Measured, dataset: str) -> list[Cell]:
-    psnr = row.comparisons[dataset, "psnr_y_db"]
-    ssim = row.comparisons.get((dataset, "ssim_y"))
+def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Cell]:
+    one, digits = row.comparisons[dataset, HEADLINE], METRICS[HEADLINE].digits.report
     low_high = Cell(value=None, shown="–")
-    if psnr.half_width is not None:
-        low, high = psnr.difference - psnr.half_width, psnr.difference + psnr.half_width
-        low_high = Cell(value=psnr.half_width, shown=f"{low:+.3f} to {high:+.3f}")
-    verdict = {"": "significant", "(alone)": "significant alone, not in the family"}.get(psnr.verdict, psnr.verdict)
+    if one.half_width is not None:
+        low, high = one.difference - one.half_width, one.difference + one.half_width
+        low_high = Cell(value=one.half_width, shown=f"{low:+.{digits}f} to {high:+.{digits}f}")
+    verdict = {"": "significant", "(alone)": "significant alone, not in the family"}.get(one.verdict, one.verdict)
     return [
         words(row.name),
-        Cell(value=psnr.difference, shown=f"{psnr.difference:+.3f}"),
+        _difference(one, digits),
         low_high,
-        _chance(psnr.p),
-        _chance(psnr.p_holm),
+        _chance(one.p),
+        _chance(one.p_holm),
         words(verdict),
-        Cell(value=ssim.difference, shown=f"{ssim.difference:+.5f}") if ssim else number(None, 5),
-        number(psnr.seeds, 0),
-        number(psnr.images, 0),
+        *(_difference(row.comparisons.get((dataset, other.name)), other.digits.report) for other in others),
+        number(one.seeds, 0),
+        number(one.images, 0),
     ]
+
+
+def _difference(one: Comparison | None, digits: int) -> Cell:
+    if one is None:
+        return number(None, digits)
+    return Cell(value=one.difference, shown=f"{one.difference:+.{digits}f}")
 
 
 def _chance(p: float | None) -> Cell:

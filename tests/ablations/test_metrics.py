@@ -8,7 +8,10 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from safmn_bench.ablations.metrics import full_plane, luma_plane, psnr_db, psnr_y_db, ssim, ssim_y
+from safmn_bench.ablations.metrics import METRICS, full_plane, further_metrics, luma_plane, metrics_in, psnr_db, ssim
+from safmn_bench.models.errors import UserError
+
+psnr_y_db, ssim_y, psnr_rgb_db = (METRICS[name].of for name in ("psnr_y_db", "ssim_y", "psnr_rgb_db"))
 
 
 def pair(height: int, width: int, noise: float = 20.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,6 +56,13 @@ def test_psnr_of_an_rgb_image_offset_by_one_level_is_49_4527_db():
     assert 10 * math.log10(255**2 / (219 / 255) ** 2) == pytest.approx(49.4527, abs=5e-5)
 
 
+@pytest.mark.parametrize(("red", "green", "blue"), [(101, 100, 100), (100, 101, 100), (100, 100, 99)])
+def test_psnr_rgb_weighs_the_channels_alike(red: int, green: int, blue: int):
+    assert psnr_rgb_db(solid(100, 100, 100), solid(red, green, blue), 2) == pytest.approx(
+        10 * math.log10(3 * 255**2), abs=1e-12  # a third of the values is off by one level
+    )  # fmt: skip
+
+
 def test_psnr_of_a_known_error():
     a = torch.zeros(4, 4)
     b = a.clone()
@@ -89,6 +99,8 @@ def test_equal_to_scikit_image_in_the_equal_settings(size: tuple[int, int], bord
     settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
     assert ssim_y(sr, hr, border) == pytest.approx(structural_similarity(a, b, **settings), abs=1e-10)
     assert psnr_y_db(sr, hr, border) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=1e-10)
+    rgb = [image[(slice(None), *inside)].numpy() for image in (sr, hr)]
+    assert psnr_rgb_db(sr, hr, border) == pytest.approx(peak_signal_noise_ratio(*rgb, data_range=255), abs=1e-10)
 
 
 def test_images_that_cannot_be_scored_are_refused():
@@ -105,3 +117,17 @@ def test_metrics_of_a_megapixel_take_less_than_two_seconds():
     psnr_y_db(sr, hr, 4)
     ssim_y(sr, hr, 4)
     assert time.perf_counter() - started < 2  # about 0.2 s on one idle core
+
+
+def test_only_psnr_y_and_ssim_y_are_scored_without_being_asked_for():
+    assert [metric.name for metric in metrics_in([])] == ["psnr_y_db", "ssim_y"]
+    assert further_metrics(["PSNR-RGB-dB", "ssim_y"]) == ("psnr_rgb_db",)
+
+
+def test_unknown_metric_suggests_the_nearest():
+    with pytest.raises(UserError) as told:
+        further_metrics(["psnr_rgb"])
+    assert str(told.value) == (
+        "No metric 'psnr_rgb'. Did you mean 'psnr_rgb_db' or 'psnr_y_db'? Known: psnr_y_db, ssim_y, psnr_rgb_db. Name "
+        "one or more after --metrics."
+    )

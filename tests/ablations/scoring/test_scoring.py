@@ -13,6 +13,7 @@ from safmn_bench.ablations.scoring.score import (
     ImageScore,
     Protocol,
     Scores,
+    comparable,
     image_score,
     score,
     score_bicubic,
@@ -59,8 +60,8 @@ def test_plane_convention_scores_a_grey_file_on_its_plane():
     sr = torch.full((3, 32, 32), 101, dtype=torch.uint8)
     luma, plane = (Protocol(scale=2, grey=grey) for grey in ("luma", "plane"))
     grey, colour = flat_pair(0, 100, grey=True), flat_pair(0, 100)
-    assert image_score(grey, sr, plane).psnr_y_db == pytest.approx(48.1308, abs=5e-5)
-    assert image_score(grey, sr, luma).psnr_y_db == pytest.approx(49.4527, abs=5e-5)
+    assert image_score(grey, sr, plane)["psnr_y_db"] == pytest.approx(48.1308, abs=5e-5)
+    assert image_score(grey, sr, luma)["psnr_y_db"] == pytest.approx(49.4527, abs=5e-5)
     assert image_score(colour, sr, plane) == image_score(colour, sr, luma)
 
 
@@ -72,7 +73,7 @@ def test_network_is_scored_in_evaluation_mode_and_put_back(make_images: Callable
     assert network.training
     assert torch.backends.cudnn.conv.fp32_precision == before  # pyright: ignore[reportAttributeAccessIssue]
     assert [image.name for image in scores.images] == ["a", "b"]
-    assert scores.psnr_y_db == sum(image.psnr_y_db for image in scores.images) / 2
+    assert scores["psnr_y_db"] == sum(image["psnr_y_db"] for image in scores.images) / 2
 
 
 def test_output_that_is_not_finite_is_an_error_naming_the_image(make_images: Callable[..., Path], tmp_path: Path):
@@ -81,13 +82,23 @@ def test_output_that_is_not_finite_is_an_error_naming_the_image(make_images: Cal
         score(Repeat(2, math.nan), benchmark, Protocol(scale=2), CPU)
 
 
+def one_score(name: str, psnr: float, ssim: float) -> ImageScore:
+    return ImageScore(name, {"psnr_y_db": psnr, "ssim_y": ssim})
+
+
 def test_infinite_psnr_is_null_in_a_record():
-    scores = Scores("s", (ImageScore("a", math.inf, 1.0), ImageScore("b", 30.0, 0.5)))
+    scores = Scores("s", (one_score("a", math.inf, 1.0), one_score("b", 30.0, 0.5)))
     assert scores.to_dict() == {
         "psnr_y_db": None,
         "ssim_y": 0.75,
         "images": {"a": {"psnr_y_db": None, "ssim_y": 1.0}, "b": {"psnr_y_db": 30.0, "ssim_y": 0.5}},
     }
+
+
+def test_a_further_metric_is_told_at_the_protocols_end_and_does_not_change_what_compares():
+    plain, more = Protocol(scale=4).text, Protocol(scale=4, further=("psnr_rgb_db",)).text
+    assert more == f"{plain} Further: PSNR-RGB (dB) of the squared error over R, G and B together."
+    assert comparable(more) == plain == comparable(plain)
 
 
 def test_unknown_grey_convention_is_refused():
@@ -113,8 +124,8 @@ def published_bicubic(shared: Shared, name: str, scale: int) -> None:
     whole = open_benchmark(shared(f"data/benchmarks/{name}"), scale)
     scores = score_bicubic(without_given_lr(whole), Protocol(scale=scale, grey="plane"))
     psnr, ssim = PUBLISHED[name, scale]
-    assert scores.psnr_y_db == pytest.approx(psnr, abs=0.03 if name == "Set5" else 0.02)
-    assert scores.ssim_y == pytest.approx(ssim, abs=0.001)
+    assert scores["psnr_y_db"] == pytest.approx(psnr, abs=0.03 if name == "Set5" else 0.02)
+    assert scores["ssim_y"] == pytest.approx(ssim, abs=0.001)
 
 
 def without_given_lr(benchmark: Benchmark) -> Benchmark:
@@ -136,7 +147,7 @@ def test_bicubic_agrees_with_table_1_on_b100(shared: Shared, scale: int):
 
 def test_default_convention_on_set14_is_0_09_db_higher(shared: Shared):
     scores = score_bicubic(open_benchmark(shared("data/benchmarks/Set14"), 4), Protocol(scale=4))
-    assert scores.psnr_y_db == pytest.approx(MEASURED_LUMA_SET14[4], abs=0.001)
+    assert scores["psnr_y_db"] == pytest.approx(MEASURED_LUMA_SET14[4], abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -151,5 +162,5 @@ def test_published_safmn_weights_score_as_published(shared: Shared, name: str, p
     network = build_model("safmn", 2)
     load_weights(network, shared("weights/safmn_x2.pth"))
     scores = score(network, open_benchmark(shared(f"data/benchmarks/{name}"), 2), Protocol(scale=2), CPU)
-    assert scores.psnr_y_db == pytest.approx(psnr, abs=0.02)
-    assert scores.ssim_y == pytest.approx(ssim, abs=0.001)
+    assert scores["psnr_y_db"] == pytest.approx(psnr, abs=0.02)
+    assert scores["ssim_y"] == pytest.approx(ssim, abs=0.001)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from safmn_bench.ablations.metrics import luma_plane
+from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.analysis.figures import main
 from safmn_bench.analysis.plots import loss_curves, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.feature_maps import features
@@ -45,7 +46,7 @@ def svg_text(path: Path) -> str:
 
 
 def point(label: str, cost: float, psnr: float, params_k: float = 100.0, source: str = PUBLISHED) -> Point:
-    return Point(label=label, cost=cost, psnr_y_db=psnr, params_k=params_k, source=source)
+    return Point(label=label, cost=cost, score=psnr, params_k=params_k, source=source)
 
 
 def test_pareto_front_has_what_nothing_beats_in_both():
@@ -57,7 +58,7 @@ def test_pareto_front_has_what_nothing_beats_in_both():
 def test_published_front_at_x2_on_set5_is_that_of_table_1():
     points = tradeoff_points("flops", [], Profiles(), scale=2, dataset="Set5")
     assert len(points) == 15  # all rows of Table 1 at x2 but bicubic, which has no FLOPs
-    assert [(p.label, p.cost, p.psnr_y_db) for p in pareto_front(points)] == [
+    assert [(p.label, p.cost, p.score) for p in pareto_front(points)] == [
         *(("ESPCN", 5, 36.83), ("FSRCNN", 6, 37.0), ("LapSRN", 30, 37.52), ("SAFMN", 52, 38.0)),
         ("ShuffleMixer", 91, 38.01),
     ]
@@ -218,14 +219,16 @@ def test_crops_are_the_box_of_each_and_their_scores_of_the_whole_image(picture_f
     assert torch.equal(crops[2].rgb, nearest[:, 20:36, 10:40])
     whole = [luma_plane(rgb)[2:-2, 2:-2] for rgb in (nearest, hr)]  # float64, 0-255
     error = ((whole[0] - whole[1]) ** 2).mean().item()
-    assert crops[2].psnr_y_db == pytest.approx(10 * math.log10(255**2 / error))
+    assert crops[2].score is not None
+    assert crops[2].score["psnr_y_db"] == pytest.approx(10 * math.log10(255**2 / error))
     assert torch.equal(pair.hr, hr)
 
 
 def test_caption_has_psnr_and_ssim_and_hr_their_names():
     rgb = torch.zeros(3, 8, 8, dtype=torch.uint8)
-    assert visual_comparison.caption(Crop("safmn", rgb, 34.567, 0.94786)) == "safmn\n34.57 / 0.9479"
-    assert visual_comparison.caption(Crop("HR", rgb, None, None)) == "HR\nPSNR [dB] / SSIM"
+    score = ImageScore("a", {"psnr_y_db": 34.567, "ssim_y": 0.94786})
+    assert visual_comparison.caption(Crop("safmn", rgb, score)) == "safmn\n34.57 / 0.9479"
+    assert visual_comparison.caption(Crop("HR", rgb, None)) == "HR\nPSNR [dB] / SSIM"
 
 
 def inside(figure: Figure, axes: Axes) -> bool:
@@ -239,7 +242,8 @@ def inside(figure: Figure, axes: Axes) -> bool:
 def test_panels_of_figure_6_stay_on_the_page_and_apart(height: int, width: int, others: int, tmp_path: Path):
     hr = torch.zeros(3, height, width, dtype=torch.uint8)
     box = CropBox(4, 4, 24, 16)
-    crops = [Crop("HR", box.of(hr), None, None)] + [Crop(f"network {i}", box.of(hr), 30.0, 0.9) for i in range(others)]
+    score = ImageScore("a", {"psnr_y_db": 30.0, "ssim_y": 0.9})
+    crops = [Crop("HR", box.of(hr), None)] + [Crop(f"network {i}", box.of(hr), score) for i in range(others)]
     with style():
         figure = visual_comparison.draw(hr, box, crops, title="photo")
         save(figure, tmp_path, "f")

@@ -1,0 +1,130 @@
+"""What it takes to add something: the proof, for each kind, that one entry reaches everything that walks over it."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from made_records import made_record, scores_of, write_run
+from short_runs import arguments, folder_of
+
+from safmn_bench.ablations.evaluate import main as evaluate
+from safmn_bench.ablations.metrics import METRICS, Compared, Digits, Metric
+from safmn_bench.ablations.record import RunFolder
+from safmn_bench.ablations.run import main as run
+from safmn_bench.ablations.scoring.score import Protocol, comparable
+from safmn_bench.analysis.findings.rows import budgets, ranking
+from safmn_bench.analysis.findings.runs import read_study
+from safmn_bench.analysis.report import main as report
+from safmn_bench.analysis.stats.groups import find_runs, measure
+from safmn_bench.analysis.tables import main as tables
+
+
+def mean_absolute_error(pair: Compared) -> float:
+    """In grey levels, of R, G and B; written for small images here, with its own way of leaving the border out."""
+    inside = (slice(None), *[slice(pair.border_px, -pair.border_px)] * 2)
+    return (pair.sr[inside].double() - pair.hr[inside].double()).abs().mean().item()
+
+
+MAE = Metric(
+    name="mae_rgb", label="MAE-RGB", title="MAE", field="mae", unit="levels", digits=Digits(3, 3, 3, 3), better=-1,
+    function=mean_absolute_error, definition="MAE (grey levels) over R, G and B",
+)  # fmt: skip
+
+
+@pytest.fixture
+def mae(monkeypatch: pytest.MonkeyPatch) -> Metric:
+    """The entry: nothing else is told of the metric."""
+    monkeypatch.setitem(METRICS, MAE.name, MAE)
+    return MAE
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_a_metric_is_one_entry_record_validation_and_sweep(
+    mae: Metric, photographs: Path, small_variant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    assert run([*arguments(photographs, small_variant, out), "--metrics", "mae_rgb"]) == 0
+    folder = RunFolder(folder_of(out, "one_block"))
+    record = json.loads(folder.record.read_text())
+    for scores in (record["scores"]["score"], record["bicubic"]["score"]):
+        assert list(scores) == ["psnr_y_db", "ssim_y", "mae_rgb", "images"]
+        assert [list(image) for image in scores["images"].values()] == [["psnr_y_db", "ssim_y", "mae_rgb"]] * 2
+        assert 0 < scores["mae_rgb"] < 128
+    assert record["protocol"].endswith(" Further: MAE (grey levels) over R, G and B.")
+    assert "metrics:\n- mae_rgb\n" in folder.config.read_text()
+    assert list(rows_of(folder.validation)[0]) == ["iteration", "dataset", "psnr_y_db", "ssim_y", "mae_rgb"]
+    (line,) = rows_of(out / "sweep.csv")
+    assert float(line["score_mae_rgb"]) == record["scores"]["score"]["mae_rgb"]
+    assert "MAE" in capsys.readouterr().out
+
+    scored, weights = tmp_path / "scores.csv", str(folder.weights)
+    call = ["--model", str(small_variant), "--weights", weights, "--benchmarks", str(photographs / "score")]
+    assert evaluate([*call, "--metrics", "mae_rgb", "--csv", str(scored)]) == 0
+    (mean,) = (row for row in rows_of(scored) if row["image"] == "mean")
+    assert float(mean["mae_rgb"]) == pytest.approx(record["scores"]["score"]["mae_rgb"], abs=1e-3)
+    assert "MAE-RGB [levels]" in capsys.readouterr().out
+
+    assert run(arguments(photographs, small_variant, out)) == 2  # without it, it would be another configuration
+    assert "metrics: ['mae_rgb'] there, None asked for" in capsys.readouterr().err
+
+
+def made_runs(out: Path) -> None:
+    """Three networks, two seeds each, scored by the metric too: w_o_FM's is better, w_o_MR's worse."""
+    for variant, db, error in (("baseline", 30.0, 4.0), ("w_o_FM", 29.9, 3.5), ("w_o_MR", 29.5, 4.6)):
+        for seed in (0, 1):
+            scores = scores_of(db + 0.01 * seed)
+            images = {
+                name: {**image, "mae_rgb": error + 0.1 * place + 0.001 * seed}
+                for place, (name, image) in enumerate(scores["images"].items())
+            }
+            mean = sum(image["mae_rgb"] for image in images.values()) / len(images)
+            changes = {"scores": {"Manga109": {**scores, "mae_rgb": mean, "images": images}}}
+            changes["bicubic"] = {"Manga109": {**scores_of(24.89), "mae_rgb": 9.0}}
+            protocol = Protocol(scale=4, further=("mae_rgb",)).text
+            write_run(out, made_record(variant, seed, protocol=protocol, **changes))
+
+
+def test_a_metric_is_one_entry_table_3_report_and_statistics(mae: Metric, tmp_path: Path):
+    made_runs(tmp_path)
+    for form, name in (("csv", "3.csv"), ("markdown", "3.md"), ("latex", "3.tex")):
+        call = ["--table", "3", "--runs", str(tmp_path), "--format", form, "--out", str(tmp_path / name)]
+        assert tables(call) == 0
+    by_variant = {row["variant"]: row for row in rows_of(tmp_path / "3.csv")}
+    assert float(by_variant["baseline"]["measured_Manga109_mae"]) == pytest.approx(4.2505)
+    assert float(by_variant["w_o_FM"]["measured_Manga109_mae_delta"]) == pytest.approx(-0.5)
+    assert by_variant["w_o_FM"]["measured_Manga109_mae_delta_verdict"] == ""  # it stands
+    assert r"measured: Manga109 MAE \[levels\]" in (tmp_path / "3.md").read_text()
+    assert "**3.751**" in (tmp_path / "3.md").read_text()  # the least is best
+    assert "MAE" in (tmp_path / "3.tex").read_text()
+
+    rows = {row.name: row for row in measure([record for _, record in find_runs(tmp_path)], 4)}
+    judged = rows["w_o_MR"].comparisons["Manga109", "mae_rgb"]
+    assert (judged.difference, judged.verdict, judged.seeds, judged.images) == (pytest.approx(0.6), "", 2, 6)
+
+    study = read_study(tmp_path)
+    assert {row["metric"] for row in budgets(study)} == {"psnr_y_db", "ssim_y", "mae_rgb"}
+    assert {row["metric"] for row in ranking(study)} == {"psnr_y_db", "ssim_y"}  # the paper has no figure of it
+
+    assert report(["--runs", str(tmp_path), "--no-lam", "--images", "0", "--out", str(tmp_path / "page")]) == 0
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "Manga109 MAE-RGB" in page
+    assert "Δ MAE-RGB" in page
+    assert "-0.500" in page
+
+
+def test_runs_with_and_without_a_further_metric_compare_in_what_they_share(tmp_path: Path):
+    protocol = Protocol(scale=4, further=("psnr_rgb_db",)).text
+    more = {"Manga109": {**scores_of(29.5), "psnr_rgb_db": 28.0}}
+    for image in more["Manga109"]["images"].values():
+        image["psnr_rgb_db"] = 28.0
+    records = [made_record("baseline", 0), made_record("w_o_FM", 0, more, protocol=protocol)]
+    rows = {row.name: row for row in measure(records, 4)}
+    assert rows["baseline"].setting == rows["w_o_FM"].setting
+    assert comparable(protocol) == Protocol(scale=4).text
+    assert rows["w_o_FM"].comparisons["Manga109", "psnr_y_db"].difference == pytest.approx(-0.5)
+    assert ("Manga109", "psnr_rgb_db") not in rows["w_o_FM"].comparisons
