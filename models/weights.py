@@ -1,11 +1,16 @@
-"""Published weight files: read safely, whatever keys they use, and load strictly.
+"""Published weight files as people have them: read safely, found in any wrapping, and loaded strictly.
 
-A file is a plain state dict, or holds one under `params_ema`, `params`, `state_dict` or `model` (the first of these
-that is there; the average of the weights is what papers score). A prefix `module.` on every key (left by data-parallel
-training) is dropped. Files are opened with `weights_only=True`: nothing in them can run.
+A state dict may lie at the top of a file or in containers of any name and depth (`params`, `state_dict`, `model`,
+lists), and its keys may have any prefix (`module.`, `_orig_mod.`, `net_g.`, nested). What is an average of the weights
+by its name (`params_ema`, `ema`, `model_ema`, `state_dict_ema`, `swa`) comes first: it is what papers score. The first
+state dict that fits the network is taken; what was picked, dropped and passed over is told with the scores.
+
+Entries that only count something (`epoch`, `n_averaged`, thop's `total_ops`) are passed over; every other key must be
+the network's. Files are opened with `weights_only=True`, or as safetensors: nothing in them can run.
 """
 
-import pickle
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +19,26 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.weight_files import read_content
 
-CONTAINERS = ("params_ema", "params", "state_dict", "model")
-_PREFIX = "module."
+CONTAINERS = ("params", "state_dict", "model")
+PREFIXES = (
+    "module.",
+    "_orig_mod.",
+    "model.",
+    "net_g.",
+    "netG.",
+    "net.",
+    "network.",
+    "generator.",
+    "ema_model.",
+    "ema.",
+)
+"""What may stand before every key. For networks that adapt the keys of others; elsewhere any prefix is found."""
+_AVERAGE = re.compile(r"(?:^|[_.\-])(?:ema|swa|avg|average|averaged)(?:$|[_.\-])", re.IGNORECASE)
+_COUNTERS = ("total_ops", "total_params", "n_averaged", "num_updates", "decay", "initted", "step", "epoch", "iter")
+_NO_WEIGHTS = re.compile(r"optim|sched|scaler|discriminator|net_?d$|params_d$|loss", re.IGNORECASE)
+_DEEPEST = 6  # containers in each other that are looked into
 State = dict[str, torch.Tensor]
 
 
@@ -30,19 +52,44 @@ class Weights:
     """Which part of the file this is, in words, to be printed with the scores."""
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A state dict in a file: where it lies, and what else lies beside it and around it."""
+
+    state: State
+    trail: tuple[str, ...]
+    beside: tuple[str, ...]
+    passed: tuple[str, ...] = ()
+    prefix: str = ""
+
+    @property
+    def words(self) -> str:
+        """For a Weights' `picked`."""
+        also = f" (also there: {', '.join(self.beside[:6])})" if self.beside else ""
+        picked = f"key `{'.'.join(self.trail)}`{also}" if self.trail else "the whole file"
+        picked += f", prefix `{self.prefix}` dropped" if self.prefix else ""
+        if self.passed:
+            many = f"{len(self.passed)} entries" if len(self.passed) > 1 else "an entry"
+            picked += f", {many} passed over ({', '.join(self.passed[:3])}{', ...' if len(self.passed) > 3 else ''})"
+        return picked
+
+    def without(self, prefix: str) -> "_Found":
+        """The entries under a prefix, without it; the others are passed over."""
+        state = {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
+        others = tuple(key for key in self.state if not key.startswith(prefix))
+        return _Found(state, self.trail, self.beside, self.passed + others, self.prefix + prefix)
+
+    def counted_out(self, expected: Mapping[str, Any]) -> "_Found":
+        """Without entries that only count something and that the network does not know."""
+        out = [key for key in self.state if key not in expected and key.rsplit(".", 1)[-1] in _COUNTERS]
+        state = {key: value for key, value in self.state.items() if key not in out}
+        return _Found(state, self.trail, self.beside, (*self.passed, *out), self.prefix)
+
+
 def read_weights(path: Path) -> Weights:
-    """The state dict in a file, on the CPU. Raises UserError: unreadable, more than tensors, or no state dict."""
-    content = _load(path)
-    picked = "the whole file"
-    if isinstance(content, dict) and (found := [key for key in CONTAINERS if isinstance(content.get(key), dict)]):
-        others = [key for key in content if key != found[0]]
-        picked = f"key `{found[0]}`" + (f" (also there: {', '.join(map(str, others[:6]))})" if others else "")
-        content = content[found[0]]
-    state = _require_state(content, path)
-    if all(key.startswith(_PREFIX) for key in state):
-        state = {key.removeprefix(_PREFIX): value for key, value in state.items()}
-        picked += f", prefix `{_PREFIX}` dropped"
-    return Weights(state, path, picked)
+    """The state dict in a file, on the CPU, the likeliest of several. Raises UserError: unreadable, or none in it."""
+    found = _common_prefixes_dropped(_states(path)[0]).counted_out({})
+    return Weights(found.state, path, found.words)
 
 
 def load_weights(network: nn.Module, path: Path) -> Weights:
@@ -51,12 +98,93 @@ def load_weights(network: nn.Module, path: Path) -> Weights:
     A network that knows other key layouts says so in `adapt_state_dict` (models/catalog.py). Raises UserError naming
     the key that does not fit, its shape there and here, and the likely cause; the network is then unchanged.
     """
-    weights = read_weights(path)
+    expected = network.state_dict()
+    states = _states(path)
+    for found in (candidate for one in states for candidate in _peeled(one, network, expected)):
+        state = _adapted(network, found.state)
+        if not _problems(state, expected):
+            network.load_state_dict(state)
+            return Weights(state, path, found.words)
+    candidates = [c for one in states for c in _peeled(one, network, expected) if 2 * len(c.state) >= len(one.state)]
+    nearest = max(candidates, key=lambda found: len(expected.keys() & found.state.keys()))
+    require_fit(network, _adapted(network, nearest.state), path)
+    raise AssertionError("a state without a problem was not loaded")
+
+
+def _adapted(network: nn.Module, state: State) -> State:
     adapt = getattr(network, "adapt_state_dict", None)
-    state = adapt(weights.state) if adapt else weights.state
-    require_fit(network, state, path)
-    network.load_state_dict(state)
-    return Weights(state, path, weights.picked)
+    return adapt(state) if adapt else state
+
+
+def _states(path: Path) -> list[_Found]:
+    """Every state dict in a file, averages first, then the usual containers. Raises UserError where there is none."""
+    content = read_content(path)
+    found = list(_walk(content, (), ()))
+    if not found:
+        raise UserError(
+            f"{path} holds {_described(content)}, no state dict. Allowed: named tensors, at the top or in containers "
+            f"such as {', '.join(CONTAINERS)}."
+        )
+    return sorted(found, key=lambda one: _rank(one.trail))
+
+
+def _described(content: Any) -> str:
+    if isinstance(content, dict) and content:
+        return f"a dict of {', '.join(map(str, list(content)[:6]))}"
+    return type(content).__name__ if content else f"an empty {type(content).__name__}"
+
+
+def _rank(trail: tuple[str, ...]) -> tuple[bool, int, int]:
+    """Averages, then what lies under a usual name, in its order, then the shallower."""
+    usual = next((i for i, name in enumerate(CONTAINERS) if name in trail), len(CONTAINERS) if trail else -1)
+    return not any(_AVERAGE.search(part) for part in trail), usual, len(trail)
+
+
+def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...]) -> Iterator[_Found]:
+    """Every dict with named tensors below `content`; an optimizer's and a discriminator's are left out."""
+    if isinstance(content, list | tuple):
+        content = {str(i): value for i, value in enumerate(content)}
+    if not isinstance(content, dict) or len(trail) > _DEEPEST or (trail and _NO_WEIGHTS.search(trail[-1])):
+        return
+    tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
+    if any(value.ndim for value in tensors.values()):
+        yield _Found(tensors, trail, beside, tuple(str(key) for key in content if key not in tensors))
+    for key, value in content.items():
+        if isinstance(key, str):
+            others = tuple(f"{k}, empty" if isinstance(v, dict) and not v else str(k) for k, v in content.items())
+            yield from _walk(value, (*trail, key), tuple(o for o, k in zip(others, content, strict=True) if k != key))
+
+
+def _peeled(found: _Found, network: nn.Module, expected: Mapping[str, torch.Tensor]) -> Iterator[_Found]:
+    """The state with whatever stands before the network's keys dropped, an average's prefix first; then as it is."""
+    if hasattr(network, "adapt_state_dict"):  # the file's keys may be others: only known prefixes can be told
+        yield found.counted_out(expected)
+        while prefix := _prefix_of_all(found):
+            found = found.without(prefix)
+            yield found.counted_out(expected)
+        return
+    first = next(iter(expected), "")
+    prefixes = {key.removesuffix(first) for key in found.state if key == first or key.endswith(f".{first}")}
+    whole = [p for p in prefixes if all(f"{p}{key}" in found.state for key in expected)]
+    for prefix in sorted(whole, key=lambda p: (not _AVERAGE.search(p), len(p), p)):
+        yield found.without(prefix).counted_out(expected)
+    yield _common_prefixes_dropped(found).counted_out(expected)
+
+
+def _common_prefixes_dropped(found: _Found) -> _Found:
+    """Without the usual prefixes that all keys have, in any nesting; counters do not have them."""
+    while prefix := _prefix_of_all(found):
+        found = found.without(prefix)
+    return found
+
+
+def _prefix_of_all(found: _Found) -> str:
+    keys = [key for key in found.state if key.rsplit(".", 1)[-1] not in _COUNTERS]
+    return next((prefix for prefix in PREFIXES if keys and all(key.startswith(prefix) for key in keys)), "")
+
+
+def _problems(state: State, expected: Mapping[str, torch.Tensor]) -> bool:
+    return state.keys() != expected.keys() or any(state[key].shape != expected[key].shape for key in expected)
 
 
 def require_fit(network: nn.Module, state: State, path: Path) -> None:
@@ -85,17 +213,23 @@ def _likely_cause(network: nn.Module, state: State, wrong: list[str], missing: l
     """What a user most probably mixed up."""
     expected = network.state_dict()
     if not missing and not extra:
-        ratios = {state[key].shape[0] / expected[key].shape[0] for key in wrong if state[key].ndim}
-        scale = getattr(network, "scale", 0)
-        for other in (2, 3, 4, 8):
-            if scale and ratios == {other**2 / scale**2}:
-                return f"weights of scale {other}, where the network is of scale {scale}; give --scale {other}"
-        return "a network of another width, or another variant; build it with the configuration of the weights"
+        return _of_shapes(network, {state[key].shape[0] / expected[key].shape[0] for key in wrong if state[key].ndim})
     if len(missing) == len(expected):
         return "weights of another architecture; give the model that they were trained for"
     if not wrong and bool(missing) != bool(extra) and _same_but_for_blocks(missing or extra, expected | state):
         return "another number of blocks; build the network with as many as the weights have"
     return "weights of another variant, scale or architecture; give the model that they were trained for"
+
+
+def _of_shapes(network: nn.Module, ratios: set[float]) -> str:
+    """The cause where all keys are the same; `ratios`: output channels there over here, of what differs."""
+    scale = getattr(network, "scale", 0)
+    other = next((n for n in range(1, 17) if scale and n != scale and ratios == {n**2 / scale**2}), None)
+    if other in (2, 3, 4):
+        return f"weights of scale {other}, where the network is of scale {scale}; give --scale {other}"
+    if other is not None:
+        return f"weights of scale {other}, which this suite does not have; give weights of scale {scale}"
+    return "a network of another width, or another variant; build it with the configuration of the weights"
 
 
 def _same_but_for_blocks(keys: list[str], known: dict[str, Any]) -> bool:
@@ -106,38 +240,3 @@ def _same_but_for_blocks(keys: list[str], known: dict[str, Any]) -> bool:
 
 def _without_numbers(key: str) -> str:
     return ".".join("#" if part.isdigit() else part for part in key.split("."))
-
-
-def _load(path: Path) -> Any:
-    """What torch finds in the file, tensors and plain containers only."""
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Give the path of a weight file.") from error
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path} is not loaded: it is no weight file, or it holds Python objects besides tensors (a whole pickled "
-            "module), which could run code. Get the state dict from its author, saved as "
-            "torch.save({'params': network.state_dict()}, path), or convert it once as models/peers/vdsr.py describes."
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path} is damaged, cut short, or no weight file (a TorchScript program is none). Allowed: what "
-            "torch.save writes of a state dict. Copy or download it again."
-        ) from error
-
-
-def _require_state(content: Any, path: Path) -> State:
-    """`content` as a state dict: text keys, tensors only."""
-    if not isinstance(content, dict) or not content:
-        raise UserError(f"{path} holds {type(content).__name__}, no state dict. Give a file of named tensors.")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
-            raise UserError(
-                f"{path} is no state dict: its entry {key!r} is {type(value).__name__}, not a tensor. Allowed: named "
-                f"tensors, at the top or under one of {', '.join(CONTAINERS)}."
-            )
-    return dict(content)

@@ -99,7 +99,6 @@ def test_weights_that_do_not_fit_name_key_shapes_and_cause(tmp_path: Path, netwo
         (nn.Linear(2, 2), "holds Python objects besides tensors .a whole pickled module., which could run code"),
         ([1, 2], "holds list, no state dict"),
         ({}, "no state dict"),
-        ({"epoch": 3, "net": STATE}, "its entry 'epoch' is int, not a tensor"),
     ],
 )
 def test_files_without_a_state_dict_are_refused(tmp_path: Path, content: Any, message: str):
@@ -110,7 +109,7 @@ def test_files_without_a_state_dict_are_refused(tmp_path: Path, content: Any, me
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 no archive"])
 def test_files_that_are_no_weights_are_refused(tmp_path: Path, content: bytes):
     (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(UserError, match=r"w.pth is (damaged, cut short, or no weight file|not loaded)"):
+    with pytest.raises(UserError, match=r"w.pth is (damaged, cut short, or no weight file|not loaded|an empty file)"):
         read_weights(tmp_path / "w.pth")
 
 
