@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from safmn_bench.ablations.recipe import LossKeys, Recipe
+from safmn_bench.ablations.recipe import ComputeKeys, LossKeys, Recipe
 from safmn_bench.ablations.training.distributed import Group
+from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
 from safmn_bench.profiling.common.devices import set_float32_precision
 
@@ -36,13 +37,15 @@ class Learner:
         self.optimizer = torch.optim.Adam(self.weights, lr=keys.lr, betas=keys.betas, fused=True)
         shared = group.shared(self.network)
         compiled = recipe.compute.compile and getattr(network, "compilable", True)
+        if compiled:
+            require_compiler(recipe.compute, self.device, torch.__version__)
         self.forward = torch.compile(shared) if compiled else shared
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
-        if self.device.type == "cuda":
-            set_float32_precision("tf32" if recipe.compute.precision == "tf32" else "ieee")
 
     def step(self, lr: torch.Tensor, hr: torch.Tensor, iteration: int) -> torch.Tensor:
         """One step on LR (B, 3, h, w) and HR (B, 3, scale h, scale w); returns (loss, gradient norm), on the device."""
+        # A switch of the whole process: set here, so that learners of different precision may take turns.
+        set_float32_precision("tf32" if self.recipe.compute.precision == "tf32" else "ieee")
         with self.autocast:
             sr = self.forward(lr)
         loss = l1_fft_loss(sr, hr, self.recipe.loss)
@@ -92,6 +95,19 @@ def plain_weights(network: nn.Module) -> dict[str, torch.Tensor]:
         key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for key, value in network.state_dict().items()
     }
+
+
+def require_compiler(compute: ComputeKeys, device: torch.device, version: str) -> None:
+    """Raise UserError for a combination on which torch.compile of this version crashes the process.
+
+    On a CPU Inductor 2.11 dies while it lowers the fast form under bfloat16 autocast; 2.13 compiles it.
+    """
+    release = tuple(int(part) for part in version.split("+")[0].split(".")[:2])
+    if device.type == "cpu" and compute.precision == "bf16" and compute.fast and release < (2, 13):
+        raise UserError(
+            f"compute.compile with compute.precision bf16 and compute.fast crashes torch {version} on a CPU. Allowed: "
+            "torch 2.13 or newer, or one of compute.compile=false, compute.fast=false, compute.precision=fp32."
+        )
 
 
 def l1_fft_loss(sr: torch.Tensor, hr: torch.Tensor, weights: LossKeys) -> torch.Tensor:

@@ -89,7 +89,8 @@ def measure(
     if device.type == "cpu":
         keep_freed_memory()
     keys = recipe.train
-    floors = step_floors(lambda: candidate.build(images.scale), keys.batch, keys.patch, device)
+    precision = recipe.compute.precision
+    floors = step_floors(lambda: candidate.build(images.scale), keys.batch, keys.patch, device, precision)
     with tempfile.TemporaryDirectory() as folder:
         write_pngs(images, Path(folder))
         modes = make_modes(candidate, recipe, images, device, Path(folder), rounds)

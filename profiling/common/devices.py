@@ -10,9 +10,13 @@ from safmn_bench.models.errors import UserError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<n>`. Raises UserError for one that is not there."""
+    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<n>`; a GPU always comes with its number.
+
+    Without one `torch.cuda.set_device` refuses it, and so `auto` and `cuda` mean the current GPU by its number.
+    Raises UserError for a device that is not there.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -22,13 +26,18 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise UserError(f"Device {name!r} is not there: {found} CUDA devices are visible. Choose --device cpu or auto.")
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
     return device
 
 
 def set_float32_precision(precision: str) -> None:
-    """How the GPU multiplies float32, in this process: "ieee" (torch's default is TF32 for convolutions) or "tf32"."""
-    torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision  # pyright: ignore[reportAttributeAccessIssue]
+    """How the GPU multiplies float32, in this process: "ieee" (torch's default is TF32 for convolutions) or "tf32".
+
+    By both of torch's older switches: after one of the newer ones is set alone, reading an older one raises, and
+    Inductor's autotuning reads them (torch 2.11 and 2.13).
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def synchronise(device: torch.device) -> None:
@@ -40,13 +49,12 @@ def synchronise(device: torch.device) -> None:
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Float32 products without TF32; what was set before is put back."""
-    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # pyright: ignore[reportAttributeAccessIssue]
-    before = conv.fp32_precision, matmul.fp32_precision
-    conv.fp32_precision = matmul.fp32_precision = "ieee"
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    set_float32_precision("ieee")
     try:
         yield
     finally:
-        conv.fp32_precision, matmul.fp32_precision = before
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def usable_cores() -> int:

@@ -84,7 +84,7 @@ def versions() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
-    return found
+    return found | {"torch": torch.__version__}  # with its build, such as +cu130, which the package's own number lacks
 
 
 @functools.cache

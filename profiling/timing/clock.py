@@ -83,12 +83,13 @@ def warm_up(time_once: Callable[[], float], *, most_runs: int = MOST_RUNS, secon
     """Run until three windows of five runs in a row agree (`is_flat`), or until the limits, which leaves `flat` False.
 
     A fixed number of warm-up runs would be a guess: autotuning, clocks, lazy loading and compilation differ by
-    machine and network, and the field's harness shows what the first image costs (131.6 ms against 7.8).
+    machine and network, and the field's harness shows what the first image costs (131.6 ms against 7.8). The limit of
+    `seconds` begins after the first run, since that one compiles, which may take longer than the limit.
     """
-    found = WarmUp()
+    found = WarmUp(times_ms=[time_once()])
     deadline = time.monotonic() + seconds
-    while not found.flat and len(found.times_ms) + WINDOW <= most_runs:
-        found.times_ms += [time_once() for _ in range(WINDOW)]
+    while not found.flat and len(found.times_ms) < most_runs // WINDOW * WINDOW:
+        found.times_ms += [time_once() for _ in range(WINDOW - len(found.times_ms) % WINDOW)]
         found.flat = is_flat(found.windows())
         if time.monotonic() > deadline:
             break

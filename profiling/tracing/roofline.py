@@ -132,11 +132,13 @@ class Floors:
     gbyte_per_s: float
 
 
-def step_floors(build: Callable[[], nn.Module], batch: int, patch: int, device: torch.device) -> Floors:
-    """Floors of a float32 training step on LR (batch, 3, patch, patch)."""
+def step_floors(
+    build: Callable[[], nn.Module], batch: int, patch: int, device: torch.device, precision: str = "fp32"
+) -> Floors:
+    """Floors of a training step on LR (batch, 3, patch, patch) in a recipe's precision; bf16 moves half the bytes."""
     macs = count(build(), (1, 3, patch, patch)).flops * batch
-    traffic = convolution_bytes(build(), patch) * batch
-    flop_rate, byte_rate = matrix_rate(device), copy_rate(device)
+    traffic = convolution_bytes(build(), patch) * batch // (2 if precision == "bf16" else 1)
+    flop_rate, byte_rate = matrix_rate(device, precision), copy_rate(device)
     return Floors(
         arithmetic_ms=6e3 * macs / flop_rate,
         traffic_ms=1e3 * traffic / byte_rate,
@@ -168,11 +170,19 @@ _MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the product that measures the a
 _COPY_BYTES = {"cpu": 2**27, "cuda": 2**31}
 
 
-def matrix_rate(device: torch.device) -> float:
-    """Operations per second of a float32 matrix product (two per multiply-add), the best of some."""
+def matrix_rate(device: torch.device, precision: str = "fp32") -> float:
+    """Operations per second of a matrix product (two per multiply-add) in a recipe's precision, the best of some.
+
+    A step in tf32 or bf16 set against a float32 product would reach more than all of it.
+    """
     side = _MATRIX[device.type]
-    a, b = torch.rand(2, side, side, device=device)
-    return 2 * side**3 / _best_seconds(lambda: a @ b, device)
+    a, b = torch.rand(2, side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        return 2 * side**3 / _best_seconds(lambda: a @ b, device)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def copy_rate(device: torch.device) -> float:

@@ -67,11 +67,11 @@ def test_plane_convention_scores_a_grey_file_on_its_plane():
 
 def test_network_is_scored_in_evaluation_mode_and_put_back(make_images: Callable[..., Path], tmp_path: Path):
     network = Repeat(2).train()
-    before = torch.backends.cudnn.conv.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
+    before = torch.backends.cudnn.allow_tf32
     scores = score(network, open_benchmark(make_images(tmp_path, "a.png", "b.png"), 2), Protocol(scale=2), CPU)
     assert network.modes[-1] is False
     assert network.training
-    assert torch.backends.cudnn.conv.fp32_precision == before  # pyright: ignore[reportAttributeAccessIssue]
+    assert torch.backends.cudnn.allow_tf32 == before
     assert [image.name for image in scores.images] == ["a", "b"]
     assert scores["psnr_y_db"] == sum(image["psnr_y_db"] for image in scores.images) / 2
 

@@ -28,12 +28,21 @@ def test_convolution_bytes_by_hand():
 
 
 def test_floors_follow_from_counts_and_rates(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(roofline, "matrix_rate", lambda device: 1e9)
+    monkeypatch.setattr(roofline, "matrix_rate", lambda device, precision: {"fp32": 1e9, "bf16": 4e9}[precision])
     monkeypatch.setattr(roofline, "copy_rate", lambda device: 2e6)
     found = roofline.step_floors(Doubling, 4, 10, torch.device("cpu"))
     macs = 4 * 100 * 3 * 12 * 9
     assert found.arithmetic_ms == pytest.approx(1e3 * 6 * macs / 1e9)
     assert found.traffic_ms == pytest.approx(1e3 * 4 * 13200 / 2e6)
+
+
+def test_floors_of_bf16_are_set_against_a_bf16_product(monkeypatch: pytest.MonkeyPatch):
+    """Against a float32 product a step in bf16 would reach more than 100 %."""
+    monkeypatch.setattr(roofline, "matrix_rate", lambda device, precision: {"fp32": 1e9, "bf16": 4e9}[precision])
+    monkeypatch.setattr(roofline, "copy_rate", lambda device: 2e6)
+    found = roofline.step_floors(Doubling, 4, 10, torch.device("cpu"), "bf16")
+    assert found.arithmetic_ms == pytest.approx(1e3 * 6 * 4 * 100 * 3 * 12 * 9 / 4e9)
+    assert found.traffic_ms == pytest.approx(1e3 * 4 * 13200 / 2 / 2e6)
 
 
 def test_throughput_writes_a_row_per_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -15,6 +15,7 @@ from skimage import data
 from safmn_bench.profiling.common.machine import hardware_slug, result_file
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.latency import main
+from safmn_bench.profiling.timing import clock
 from safmn_bench.profiling.timing import interleaved as rounds
 from safmn_bench.profiling.timing import table as latency_table
 from safmn_bench.profiling.timing.clock import is_flat, median_interval, places, spread, warm_up
@@ -74,6 +75,21 @@ def test_noise_about_a_steady_time_is_called_flat_and_a_fall_beneath_it_is_not()
     fall = np.linspace(60, 0, 15).reshape(3, 5)  # 4 % a run
     assert np.mean([is_flat(windows) for windows in steady + fall]) < 0.05
     assert not is_flat([[10, 10, 10, 10, 10], [9, 9, 9, 9, 9], [8, 8, 8, 8, 8]])
+
+
+def test_the_limit_of_the_warm_up_begins_after_the_first_pass_which_compiles(monkeypatch: pytest.MonkeyPatch):
+    now = 0.0
+
+    def timed() -> float:
+        nonlocal now
+        seconds = 60.0 if now == 0.0 else 0.01  # the first pass alone takes longer than the limit of 20 s
+        now += seconds
+        return 1e3 * seconds
+
+    monkeypatch.setattr(clock.time, "monotonic", lambda: now)
+    found = clock.warm_up(timed)
+    assert found.flat
+    assert len(found.times_ms) == 20  # the first window holds the first pass; three more agree
 
 
 def test_warm_up_that_keeps_falling_is_not_called_flat():
