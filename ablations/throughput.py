@@ -16,7 +16,7 @@ from safmn_bench.ablations.data.preflight import prepare_training
 from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.recipe import recipe_for
 from safmn_bench.ablations.training import speed
-from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import write_csv
 

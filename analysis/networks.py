@@ -1,6 +1,11 @@
-"""Networks to look into: named ones with their weights, or those that run.py has trained."""
+"""Networks to look into: named ones with weights of a file, or those that run.py has trained.
 
-import argparse
+One rule for runs: what is shown of a network is its lowest finished seed. A collapsed run keeps its best
+weights before that, which are no result of the network: they are looked into only where they are given as a file. A
+failed run has none.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +15,14 @@ from torch import nn
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.stats.groups import find_runs
-from safmn_bench.models.catalog import MODELS, build_model
+from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError, normalised
-from safmn_bench.models.peers.bicubic import Bicubic
+from safmn_bench.models.names import find_candidate, trained_name
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
-from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
+
+Run = tuple[RunFolder, Record]
 
 
 @dataclass(frozen=True)
@@ -33,63 +40,77 @@ def freeze(network: nn.Module) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def _weights_in(runs: Path | None, name: str, scale: int) -> Path:
-    """The weights of a variant's lowest finished seed."""
-    if runs is None:
-        raise UserError("Give --weights FILE, one per model, or --runs DIR with runs of these models.")
-    found = [(f, r) for f, r in find_runs(runs) if r.scale == scale and r.status == "finished"]
-    wanted = find_candidate(name).name
-    for folder, record in found:
-        if normalised(record.variant) == normalised(wanted) and folder.weights.exists():
-            return folder.weights
-    known = ", ".join(dict.fromkeys(record.variant for _, record in found)) or "none"
-    raise UserError(f"{runs} has no finished run of {name} at scale {scale}. There are: {known}. Or give --weights.")
+def subjects(
+    names: Sequence[str], weights: Sequence[Path] | None, runs: Path | None, scale: int, device: torch.device
+) -> list[Subject]:
+    """The networks, frozen, on the device, with the weights of files (one for each that has parameters) or of runs.
 
-
-def subjects(args: argparse.Namespace, device: torch.device) -> list[Subject]:
-    """The networks, with their weights, on the device. Raises UserError where files and models do not pair."""
-    named = [name for name in args.models if normalised(name) != "bicubic"]
-    if args.weights is not None and len(args.weights) != len(named):
+    Equal titles are numbered. Raises UserError where files and networks do not pair, or a network has no finished run.
+    """
+    candidates = [find_candidate(name) for name in names]
+    fresh = [_built(candidate, scale) for candidate in candidates]
+    learned = [candidate.name for candidate, network in zip(candidates, fresh, strict=True) if has_weights(network)]
+    if weights is not None and len(weights) != len(learned):
         raise UserError(
-            f"--weights has {len(args.weights)} files for {len(named)} models ({', '.join(named) or 'none'}). Give one "
+            f"--weights has {len(weights)} files for {len(learned)} models ({', '.join(learned) or 'none'}). Give one "
             "for each, in their order; bicubic has none."
         )
-    files = iter(args.weights or ())
-    found = [subject(name, args, next(files, None) if name in named else None) for name in args.models]
+    files = iter(weights or ())
+    found = []
+    for candidate, network in zip(candidates, fresh, strict=True):
+        path = ""
+        if has_weights(network):
+            path = next(files, None) or trained_weights(runs, candidate, scale)
+            load_weights(network, path)
+        found.append(Subject(candidate.name, candidate.title, freeze(network).to(device), str(path)))
     titles = [one.title for one in found]
     return [
-        replace(
-            one,
-            network=one.network.to(device),
-            title=f"{one.title} ({i})" if titles.count(one.title) > 1 else one.title,
-        )
+        replace(one, title=f"{one.title} ({i})" if titles.count(one.title) > 1 else one.title)
         for i, one in enumerate(found, start=1)
     ]
 
 
-def subject(name: str, args: argparse.Namespace, weights: Path | None) -> Subject:
-    """One network, frozen, on the CPU; without `weights`, those of the first seed below --runs."""
-    if normalised(name) == "bicubic":
-        return Subject("bicubic", "Bicubic", freeze(Bicubic(scale=args.scale)), "")
-    candidate = find_candidate(name)
-    is_safmn = normalised(name) == "safmn"
-    title = MODELS[candidate.model].label if is_safmn or candidate.config is None else candidate.name
-    path = weights or trained_weights(args.runs, candidate.name, args.scale)
-    network = candidate.build(args.scale)
-    load_weights(network, path)
-    return Subject("safmn" if is_safmn else candidate.name, title, freeze(network), str(path))
+def has_weights(network: nn.Module) -> bool:
+    """Whether there is anything to load: bicubic has no parameters."""
+    return any(True for _ in network.parameters())
 
 
-def trained_weights(runs: Path, variant: str, scale: int) -> Path:
-    """The weights of the lowest seed that run.py has trained. Raises UserError where there are none."""
-    seeds = (runs / variant / f"x{scale}").glob("seed*")
-    found = [RunFolder(seed).weights for seed in seeds if seed.name[4:].isdigit() and RunFolder(seed).weights.exists()]
-    if not found:
+def trained_weights(runs: Path | None, candidate: Candidate, scale: int) -> Path:
+    """The weights of the candidate's lowest finished seed. Raises UserError, with the reason, where there are none."""
+    name = trained_name(candidate)
+    advice = f"Train it (ablations/run.py --variant {name} --scale {scale}), or give a file with --weights."
+    if runs is None or not runs.is_dir():
+        where = f"{runs} is no folder of runs, and " if runs else ""
         raise UserError(
-            f"{variant} x{scale} has no weights below {runs}. Train it (ablations/run.py --variant {variant} --scale "
-            f"{scale}), or give a file with --weights: with fresh weights its map would mean nothing."
+            f"{where}{candidate.name} x{scale} has no weights. Give --weights FILE, one per model, or --runs DIR with "
+            "runs of these models."
         )
-    return min(found, key=lambda path: int(path.parent.name[4:]))
+    at_scale = [run for run in find_runs(runs) if run[1].scale == scale]
+    mine = [run for run in at_scale if normalised(run[1].variant) == normalised(name)]
+    if chosen := first_seeds(mine):
+        return next(iter(chosen.values()))[0].weights
+    if mine:
+        raise UserError(f"{runs} has no finished run of {candidate.name} x{scale}: {why_unused(mine)} {advice}")
+    known = ", ".join(dict.fromkeys(record.variant for _, record in at_scale)) or "none"
+    raise UserError(f"{runs} has no finished run of {candidate.name} x{scale}. There are: {known}. {advice}")
+
+
+def first_seeds(runs: Sequence[Run]) -> dict[str, Run]:
+    """The lowest finished seed of each variant whose weights are kept; `runs` are of one scale."""
+    usable = [(f, r) for f, r in runs if r.status == "finished" and f.weights.exists()]
+    first: dict[str, Run] = {}
+    for folder, record in sorted(usable, key=lambda run: run[1].seed):
+        first.setdefault(record.variant, (folder, record))
+    return first
+
+
+def why_unused(runs: Sequence[Run]) -> str:
+    """Why no run of one variant serves, in a sentence."""
+    _, record = runs[0]
+    if all(record.status == "collapsed" for _, record in runs):
+        at = (record.collapse or {}).get("iteration", "?")
+        return f"every run collapsed (seed {record.seed} at iteration {at}), and its weights are of before that."
+    return "no finished run has kept its weights."
 
 
 def subject_of(folder: RunFolder, record: Record) -> Subject:
@@ -106,3 +127,9 @@ def subject_of(folder: RunFolder, record: Record) -> Subject:
         raise UserError(f"the weights of seed {record.seed} are not finite.")
     name = printable(record.variant)
     return Subject(name, f"{name} seed {record.seed}", freeze(network), str(folder.weights))
+
+
+def _built(candidate: Candidate, scale: int) -> nn.Module:
+    """With fresh weights that leave the caller's random state alone."""
+    with torch.random.fork_rng(devices=[]):
+        return candidate.build(scale)

@@ -14,7 +14,8 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.models.variants import Candidate, find_candidate
+from safmn_bench.models.names import find_candidate
+from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.provenance import write_sidecar
 from safmn_bench.profiling.counting.cross_check import cross_check, suspicion
 from safmn_bench.profiling.counting.flops import Complexity, counted_form

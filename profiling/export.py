@@ -16,7 +16,7 @@ except ModuleNotFoundError:
 import torch
 from torch import nn
 
-from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.names import find_candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.files import write_atomically
 from safmn_bench.profiling.common.sample_images import photograph

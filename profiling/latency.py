@@ -16,11 +16,12 @@ except ModuleNotFoundError:
     sys.exit(2)
 import torch
 
+from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.machine import result_file
 from safmn_bench.profiling.timing import table as latency_table
-from safmn_bench.profiling.timing.forms import ALLOCATORS, DTYPES, IMPLEMENTATIONS, Job, check, lr_size, network_name
+from safmn_bench.profiling.timing.forms import ALLOCATORS, DTYPES, IMPLEMENTATIONS, Job, check, lr_size
 from safmn_bench.profiling.timing.interleaved import measure, referee
 
 
@@ -75,7 +76,7 @@ def _jobs(args: argparse.Namespace, device: torch.device) -> list[Job]:
     torch.set_num_threads(threads)
     return [
         Job(
-            model=model if model.endswith((".yaml", ".yml")) else network_name(model),
+            model=model if model.endswith((".yaml", ".yml")) else find_candidate(model).name,
             scale=args.scale,
             implementation=implementation,
             dtype=dtype,

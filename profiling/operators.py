@@ -14,11 +14,12 @@ except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
 
+from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.machine import result_file
 from safmn_bench.profiling.common.memory import keep_freed_memory
-from safmn_bench.profiling.timing.forms import DTYPES, build_in_form, lr_size, network_name
+from safmn_bench.profiling.timing.forms import DTYPES, build_in_form, lr_size
 from safmn_bench.profiling.tracing import roofline
 from safmn_bench.profiling.tracing import table as operators_table
 from safmn_bench.profiling.tracing.operation_names import blocks_of
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     keep_freed_memory()
     network, lr = build_in_form(args.model, args.scale, args.implementation, args.dtype, device, height, width)
     traced = trace(network, lr, args.passes, args.trace)
-    described = {"model": network_name(args.model), "scale": args.scale, "implementation": args.implementation}
+    described = {"model": find_candidate(args.model).name, "scale": args.scale, "implementation": args.implementation}
     described |= {"dtype": args.dtype, "lr_height": height, "lr_width": width, "passes": args.passes}
     rows = operators_table.rows(traced, blocks_of(network), described, device)
     operators_table.show(rows, traced, blocks_of(network))

@@ -8,7 +8,6 @@ Workers are threads: decoding, hashing, resizing and writing all run outside Pyt
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -29,6 +28,7 @@ from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.console import Report
 from safmn_bench.profiling.common.devices import usable_cores
 from safmn_bench.profiling.common.images import pixel_digest, read_image
+from safmn_bench.profiling.common.locks import waited_for
 
 _FLUSH_S = 2.0  # seconds between journal lines: what a kill loses at most
 _WORKER_BYTES_PER_PIXEL = 40  # of HR: decoded, cropped, interleaved, and one channel in float64 while LR is made
@@ -143,11 +143,9 @@ def locked(folder: Path) -> Iterator[None]:
     lock = folder.parent.with_name("locks") / folder.name
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w")
     except OSError as error:
         raise UserError(f"Cannot write {lock}: {error.strerror}. Choose another folder with --cache.") from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with waited_for(lock):
         folder.mkdir(parents=True, exist_ok=True)
         yield
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from safmn_bench.ablations.record import Record
-from safmn_bench.ablations.runs.locks import is_held
 from safmn_bench.ablations.runs.running import Plan, claim, described, finished_record
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.locks import is_held
 
 LAST_LINES = 20  # of a failed run's output, in its record
 _TAIL_BYTES = 8192  # of a log

@@ -18,7 +18,6 @@ from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement, open_batches
 from safmn_bench.ablations.recipe import Recipe, whole_config
 from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record
-from safmn_bench.ablations.runs.locks import held
 from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
@@ -26,10 +25,12 @@ from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.mappings import flattened, read_mapping
 from safmn_bench.models.named_init import build_seeded
-from safmn_bench.models.variants import Candidate, flattened, read_mapping
+from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.files import cache_folder, write_json, write_text
 from safmn_bench.profiling.common.images import pixel_digest
+from safmn_bench.profiling.common.locks import held
 from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions
 from safmn_bench.profiling.counting.flops import complexity
 

@@ -16,8 +16,8 @@ from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
 from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, score
 from safmn_bench.models.catalog import caveats_of
-from safmn_bench.models.errors import UserError, normalised
-from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.names import find_candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.console import print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
@@ -109,7 +109,7 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
 def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:
     """The network that --model, --scale and --weights name, loaded, or bicubic."""
     candidate = find_candidate(args.model)
-    name = "safmn" if normalised(args.model) == "safmn" else candidate.name
+    name = candidate.name
     network: nn.Module = candidate.build(args.scale)
     picked = ""
     if not any(True for _ in network.parameters()):

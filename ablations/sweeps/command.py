@@ -21,7 +21,9 @@ from safmn_bench.ablations.sweeps.slurm_options import add_slurm_options, device
 from safmn_bench.ablations.sweeps.sweep import Options
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.models.variants import SCALES, TABLE3, TABLE4, Candidate, find_candidate, flattened, read_mapping
+from safmn_bench.models.mappings import flattened, read_mapping
+from safmn_bench.models.names import as_trained, find_candidate
+from safmn_bench.models.variants import SCALES, TABLE3, TABLE4, Candidate
 from safmn_bench.profiling.common.console import progress, shown_in
 
 
@@ -155,7 +157,7 @@ def named_candidates(args: argparse.Namespace) -> list[Candidate]:
     if args.table:
         return list(TABLE3 if args.table == 3 else TABLE4)
     names = [args.variant] if args.variant else args.variants or args.model
-    found = {candidate.name: candidate for candidate in map(find_candidate, names)}
+    found = {candidate.name: candidate for candidate in map(as_trained, map(find_candidate, names))}
     return list(found.values())
 
 

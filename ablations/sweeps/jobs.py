@@ -7,9 +7,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from safmn_bench.ablations.record import read_record
-from safmn_bench.ablations.runs.locks import is_held
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.sweeps.worker import Slot
+from safmn_bench.profiling.common.locks import is_held
 
 
 @dataclass

@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from safmn_bench.ablations.runs.failures import killed_cause, last_lines, record_failure
-from safmn_bench.ablations.runs.locks import is_held
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.sweeps.jobs import Job, psnr_of
 from safmn_bench.ablations.sweeps.worker import Slot, work
+from safmn_bench.profiling.common.locks import is_held
 
 LOOK_S = 0.2  # between looks at signals, and redraws
 PATIENCE_S = 120.0  # for a run to save when told to stop

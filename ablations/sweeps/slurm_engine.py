@@ -16,13 +16,13 @@ from typing import Any
 
 from safmn_bench.ablations.record import RunFolder, forget_failure
 from safmn_bench.ablations.runs.failures import last_lines, record_failure
-from safmn_bench.ablations.runs.locks import Busy, held, is_held
 from safmn_bench.ablations.runs.running import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import Job
 from safmn_bench.ablations.sweeps.slurm_job import ENDED, SlurmRun, cause_of_end, job_states, messages_of, state_of_run
 from safmn_bench.ablations.sweeps.slurm_options import Resources
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.locks import Busy, held, is_held
 
 LOOK_S = 3.0  # between looks at Slurm and the folders
 TICK_S = 0.2  # between looks at signals, and redraws

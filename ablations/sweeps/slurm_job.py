@@ -21,11 +21,11 @@ import torch
 
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.runs.failures import killed_cause
-from safmn_bench.ablations.runs.locks import STALE_S
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.runs.signals import stop_on_signals
 from safmn_bench.ablations.sweeps.progress import PlainProgress
 from safmn_bench.ablations.sweeps.worker import outcome, print_to
+from safmn_bench.profiling.common.locks import STALE_S
 
 RETRY_S = 2.0  # between attempts at a run that another process has
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 from safmn_bench.ablations.runs.failures import cause_of, last_lines, record_failure
-from safmn_bench.ablations.runs.locks import Busy
 from safmn_bench.ablations.runs.running import Plan, run
 from safmn_bench.ablations.runs.signals import stop_on_signals
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.loop import Scores, Stopped
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.locks import Busy
 from safmn_bench.profiling.common.memory import keep_freed_memory
 
 

@@ -94,7 +94,7 @@ def prepare(args: argparse.Namespace) -> Study:
     pictures = [read_picture(path, args.scale) for path in image_files(args.image)]
     places = [(picture, window) for picture in pictures for window in windows_of(picture, args)]
     return Study(
-        subjects=subjects(args, device),
+        subjects=subjects(args.models, args.weights, args.runs, args.scale, device),
         places=places,
         method=match_name("method", args.method, METHODS, "Choose one with --method."),
         steps=args.steps,

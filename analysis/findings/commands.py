@@ -7,7 +7,8 @@ from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.findings.runs import BUDGETS, Study, seeds_of
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import VARIANTS, flattened
+from safmn_bench.models.mappings import flattened
+from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling.common.sample_images import NAME as EMBEDDED
 
 RESULTS = "results/ablation"

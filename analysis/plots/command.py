@@ -13,7 +13,7 @@ from torch import nn
 from safmn_bench.ablations.data.benchmarks import read_pair
 from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record, RunFolder
-from safmn_bench.analysis.networks import _weights_in
+from safmn_bench.analysis.networks import subjects
 from safmn_bench.analysis.plots import feature_maps, loss_curves, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.feature_maps import features, safm_of
 from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
@@ -23,8 +23,6 @@ from safmn_bench.analysis.stats.entries import Entry, entries_from, labelled
 from safmn_bench.analysis.stats.groups import find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.models.variants import find_candidate
-from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.devices import choose_device
 
 _SMOOTHED_SHARE = 50  # a loss curve is smoothed over one 50th of its length
@@ -94,7 +92,7 @@ def _say_what_is_missing(entries: Sequence[Entry], dataset: str, measured: int) 
 def figure5(args: argparse.Namespace) -> Figure:
     """Features of the SAFM of one block."""
     image, scale = _required(args.image, "--image FILE", 5), args.scale or 4
-    ((name, network),) = _networks(args, scale, 5, at_most=1)
+    ((name, network),) = _networks(args, scale, 5, torch.device("cpu"), at_most=1)
     blocks = getattr(network, "feats", None)
     block = args.block or (len(blocks) + 1) // 2 if blocks is not None else 1
     safm_of(network, block)  # refuses what has none, before the image is read
@@ -109,7 +107,7 @@ def figure6(args: argparse.Namespace) -> Figure:
     box = CropBox(*_required(args.box, "--box X Y WIDTH HEIGHT", 6))
     require_box(box, image, scale)
     device = choose_device(args.device)
-    networks = [(name, network.to(device)) for name, network in _networks(args, scale, 6)]
+    networks = _networks(args, scale, 6, device)
     pair, crops = crops_of(image, box, networks, scale, device)
     return visual_comparison.draw(pair.hr, box, crops, title=f"{image.stem} x{scale}; scores of the whole image")
 
@@ -147,22 +145,13 @@ def _chosen(runs: Runs, variants: Sequence[str] | None, scale: int) -> Runs:
 
 
 def _networks(
-    args: argparse.Namespace, scale: int, figure: int, at_most: int | None = None
+    args: argparse.Namespace, scale: int, figure: int, device: torch.device, at_most: int | None = None
 ) -> list[tuple[str, nn.Module]]:
-    """The named networks with their weights, on the CPU, in evaluation mode."""
+    """The named networks with their weights, on the device, in evaluation mode."""
     names: list[str] = _required(args.models, "--models NAME", figure)
     if at_most is not None and len(names) > at_most:
         raise UserError(f"Figure {figure} shows one network; --models has {len(names)}.")
-    files = args.weights or [_weights_in(args.runs, name, scale) for name in names]
-    if len(files) != len(names):
-        raise UserError(f"--models has {len(names)} names and --weights {len(files)} files. Give one file per model.")
-    networks = []
-    for name, file in zip(names, files, strict=True):
-        with torch.random.fork_rng(devices=[]):
-            network = find_candidate(name).build(scale)
-        load_weights(network, file)
-        networks.append((Path(name).stem if name.endswith((".yaml", ".yml")) else name, network.eval()))
-    return networks
+    return [(one.title, one.network) for one in subjects(names, args.weights, args.runs, scale, device)]
 
 
 def _required(value: T | None, option: str, figure: int) -> T:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
-from safmn_bench.analysis.stats.entries import Entry, key_of
+from safmn_bench.analysis.stats.entries import Entry
 from safmn_bench.analysis.stats.profiles import Profiles, number
 from safmn_bench.models.errors import UserError, match_name, normalised
+from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import read_table
 
 PUBLISHED, MEASURED, MIXED = "published", "measured here", "time measured here, PSNR published"
@@ -58,14 +59,14 @@ def _published(scale: int, dataset: str) -> dict[str, dict[str, str]]:
     columns = {normalised(c.removesuffix("_psnr")): c for c in read_table("table1.csv")[0] if c.endswith("_psnr")}
     column = columns.get(normalised(dataset), "")
     rows = [row for row in read_table("table1.csv") if row["scale"] == str(scale) and row.get(column)]
-    return {key_of(row["method"]): {**row, "psnr": row[column]} for row in rows}
+    return {network_key(row["method"]): {**row, "psnr": row[column]} for row in rows}
 
 
 def _published_points(axis: str, published: Mapping[str, Mapping[str, str]], scale: int) -> list[Point]:
     if axis == "flops":
         costs = {key: row["flops_g"] for key, row in published.items()}
     else:
-        costs = {key_of(row["method"]): row["avg_time_ms"] for row in read_table("table2.csv") if scale == 4}
+        costs = {network_key(row["method"]): row["avg_time_ms"] for row in read_table("table2.csv") if scale == 4}
     return [
         _point(row["method"], costs[key], row["psnr"], row["params_k"], PUBLISHED)
         for key, row in published.items()
@@ -99,7 +100,7 @@ def _timed(
     """A point per timed network: with its measured PSNR, else with the published one, and then it says so."""
     points = []
     for row in profiles.latency:
-        key, time = key_of(row["model"]), number(row["median_ms"])
+        key, time = network_key(row["model"]), number(row["median_ms"])
         if time is None or row["scale"] != str(scale):
             continue
         own = next((entry for entry in entries if entry.key == key and entry.values.get("params")), None)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from safmn_bench.ablations.metrics import METRICS
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of, datasets_of, metrics_of
+from safmn_bench.analysis.stats.groups import Measured, budget_of, datasets_of, metrics_of
 from safmn_bench.analysis.stats.profiles import Profiles, Rows, file_name, number
-from safmn_bench.models.errors import normalised
+from safmn_bench.models.names import network_key
 
 Value = str | float | int | None
 COSTS = ("params", "flops", "acts")
@@ -17,7 +17,7 @@ class Entry:
     """One measured row: what it costs and where it is from (`values`), and its scores by dataset, both by field."""
 
     key: str
-    """What a row of the paper is matched by: see `key_of`."""
+    """What a row of the paper is matched by: see `names.network_key`."""
     label: str
     scale: int
     main: bool = True
@@ -27,11 +27,6 @@ class Entry:
     scores: dict[str, dict[str, Value]] = field(default_factory=dict)
 
 
-def key_of(name: str) -> str:
-    """A network's name without regard to spelling; SAFMN, wherever it is called so, is the baseline."""
-    return BASELINE if normalised(name) == "safmn" else normalised(name)
-
-
 def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry]:
     """All entries: runs, plain bicubic on their images, scored weights, and counts where there is nothing else."""
     main = main_setting(measured)
@@ -39,7 +34,7 @@ def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry
     entries += _of_bicubic(measured) + _of_scores(profiles.scores)
     present = {(entry.key, entry.scale) for entry in entries}
     for row in profiles.complexity:
-        where = key_of(row["model"]), int(row["scale"])
+        where = network_key(row["model"]), int(row["scale"])
         costs: dict[str, Value] = {cost: int(row[cost]) if row[cost].isdigit() else None for cost in COSTS}
         if where in present:
             for entry in entries:
@@ -75,7 +70,7 @@ def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
     values |= {"runs": len(one.records), "collapsed_runs": one.collapsed, "setting": one.setting}
     scores = {dataset: _scores(one, dataset) for dataset in datasets_of([one])}
     return Entry(
-        key=key_of(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,
+        key=network_key(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,
         values=values, scores=scores,
     )  # fmt: skip
 
@@ -109,7 +104,7 @@ def _of_scores(rows: Rows) -> list[Entry]:
     for row in rows:
         weights = file_name(row["weights"])
         label = f"{row['model']} ({weights})" if weights else row["model"]
-        blank = Entry(key=key_of(row["model"]), label=label, scale=int(row["scale"]), values={"setting": weights})
+        blank = Entry(key=network_key(row["model"]), label=label, scale=int(row["scale"]), values={"setting": weights})
         entry = entries.setdefault((row["model"], row["scale"], row["weights"]), blank)
         entry.scores[row["dataset"]] = _by_field({name: number(text) for name, text in row.items() if name in METRICS})
     return list(entries.values())

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric, metrics_in
-from safmn_bench.analysis.stats.entries import COSTS, Entry, Value, key_of
+from safmn_bench.analysis.stats.entries import COSTS, Entry, Value
 from safmn_bench.analysis.tabular.table import MEASURED, PUBLISHED, Column, Piece, Row, Table
 from safmn_bench.models.errors import normalised
+from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import read_table
 
 PAPER_COSTS = {"params": "params_k", "flops": "flops_g", "acts": "acts_m"}
@@ -89,11 +90,11 @@ def _rows(layout: Layout, published: Sequence[Mapping[str, str]], entries: Seque
     """Rows at one scale: each published one, below it further measurements of it, at the end other networks."""
     rows: list[Row] = []
     for paper in published:
-        own = [entry for entry in entries if entry.key == key_of(paper[layout.key])]
+        own = [entry for entry in entries if entry.key == network_key(paper[layout.key])]
         first = next((entry for entry in own if entry.main), None)
         rows.append(_paper_row(layout, paper, first))
         rows += [_extra_row(layout, entry, rows[-1].section) for entry in own if entry is not first]
-    known = {key_of(paper[layout.key]) for paper in published}
+    known = {network_key(paper[layout.key]) for paper in published}
     section = str(scale) if layout.section == "scale" else "other"
     return rows + [_extra_row(layout, entry, section) for entry in entries if entry.key not in known]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown, printable
-from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, key_of
+from safmn_bench.analysis.stats.entries import Entry, Value, entries_from
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.tabular.ablation_tables import build
@@ -19,6 +19,7 @@ from safmn_bench.analysis.tabular.notes import notes_for
 from safmn_bench.analysis.tabular.profile_tables import table2, table5
 from safmn_bench.analysis.tabular.table import Column, Table, cells_of
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.names import network_key
 from safmn_bench.models.variants import TABLE3, TABLE4, VARIANTS
 
 _NAMES = {3: {one.name for one in TABLE3}, 4: {one.name for one in TABLE4}}
@@ -66,10 +67,10 @@ def belongs(record: Record, number: int) -> bool:
 
 def _entry_belongs(entry: Entry, number: int) -> bool:
     """Table 1 has bicubic and networks; the others have only variants."""
-    known = {key_of(name) for name in VARIANTS}
+    known = {network_key(name) for name in VARIANTS}
     if number == 1:
         return entry.key == BASELINE or entry.key not in known
-    return entry.key in {key_of(name) for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)
+    return entry.key in {network_key(name) for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)
 
 
 def to_csv(table: Table) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from safmn_bench.analysis.stats.entries import Value, key_of
+from safmn_bench.analysis.stats.entries import Value
 from safmn_bench.analysis.stats.profiles import Profiles, Rows, number
 from safmn_bench.analysis.tabular.table import MEASURED, PUBLISHED, Column, Piece, Row, Table
 from safmn_bench.models.errors import normalised
+from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import read_table
 
 _PAPER_MACHINE = "Published: NVIDIA GeForce RTX 3090."  # Section 4.1
@@ -19,11 +20,11 @@ def table2(profiles: Profiles) -> Table:
     rows: list[Row] = []
     for paper in read_table("table2.csv"):
         figures: dict[str, Value] = {f"paper_{key}": paper[key] for key in ("gpu_memory_m", "avg_time_ms")}
-        own = [row for row in measured if key_of(row["model"]) == key_of(paper["method"])]
+        own = [row for row in measured if network_key(row["model"]) == network_key(paper["method"])]
         rows.append(Row(values={"method": paper["method"], **figures, **(_latency(own[0]) if own else {})}))
         rows += [Row(values={"method": paper["method"], **_latency(row)}) for row in own[1:]]
-    known = {key_of(paper["method"]) for paper in read_table("table2.csv")}
-    others = [row for row in measured if key_of(row["model"]) not in known]
+    known = {network_key(paper["method"]) for paper in read_table("table2.csv")}
+    others = [row for row in measured if network_key(row["model"]) not in known]
     rows += [Row(values={"method": row["model"], **_latency(row)}) for row in others]
     return Table(
         number=2,

@@ -24,7 +24,7 @@ from safmn_bench.analysis.attribution.attribute import (
 from safmn_bench.analysis.attribution.figure import around, blended, density_view, map_view
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.escaping import printable
-from safmn_bench.analysis.networks import Subject, subject_of
+from safmn_bench.analysis.networks import Subject, first_seeds, subject_of, why_unused
 from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import paper_order
@@ -86,21 +86,22 @@ class LamPanels:
 
 
 def networks_of(runs: Sequence[tuple[RunFolder, Record]]) -> tuple[list[Subject], list[str]]:
-    """The networks of the lowest seed of each variant that has weights, at most MOST_NETWORKS; and who is left out."""
-    first: dict[str, tuple[RunFolder, Record]] = {}
-    for folder, record in runs:
-        if folder.weights.exists() and record.scores:
-            first.setdefault(record.variant, (folder, record))
+    """The networks of a report, at most MOST_NETWORKS, in the paper's order; and who is left out, with the reason."""
+    first = first_seeds(runs)
     found: list[Subject] = []
     left_out: list[str] = []
-    for folder, record in sorted(first.values(), key=lambda run: paper_order(run[1].variant)):
-        if len(found) == MOST_NETWORKS:
-            left_out.append(f"{printable(record.variant)}: only the first {MOST_NETWORKS} networks are shown.")
-            continue
-        try:
-            found.append(subject_of(folder, record))
-        except (UserError, TypeError) as error:
-            left_out.append(printable(f"{record.variant}: {error}"))
+    for name in sorted({record.variant for _, record in runs}, key=paper_order):
+        mine = [run for run in runs if run[1].variant == name]
+        if name not in first:
+            if any(folder.weights.exists() for folder, _ in mine):
+                left_out.append(printable(f"{name}: {why_unused(mine)}"))
+        elif len(found) == MOST_NETWORKS:
+            left_out.append(f"{printable(name)}: only the first {MOST_NETWORKS} networks are shown.")
+        else:
+            try:
+                found.append(subject_of(*first[name]))
+            except (UserError, TypeError) as error:
+                left_out.append(printable(f"{name}: {error}"))
     return found, left_out
 
 

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
-import torch
 from torch import nn
 
-from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import Candidate, find_candidate
+from safmn_bench.models.names import find_candidate
+from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.images import read_image
 from safmn_bench.profiling.counting.flops import complexity, count, count_on, counted_at
 
 COLUMNS = ("model", "scale", "weights", "image", "lr_height", "lr_width", "flops", "dense_flops")
@@ -60,21 +58,11 @@ def report_images(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
 
 def image_cost(network: nn.Module, path: Path) -> ImageCost:
     """What the network, in evaluation mode, spends on an LR image file. Raises UserError where it cannot be read."""
-    lr = read_lr(path)
+    lr = read_image(path).rgb.unsqueeze(0).float() / 255.0
     height, width = lr.shape[-2:]
     dense = count(*counted_at(network, height, width)).flops
     spent = count_on(network, lr).flops if getattr(network, "dynamic", False) else dense
     return ImageCost(path.name, height, width, spent, dense)
-
-
-def read_lr(path: Path) -> torch.Tensor:
-    """An image file as RGB float (1, 3, H, W) in [0, 1]. Raises UserError where it cannot be read."""
-    try:
-        with PIL.Image.open(path) as file:
-            pixels = np.array(file.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"Cannot read {path}: {error}. Give the path of an LR image, such as a PNG.") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).float() / 255.0
 
 
 def show(candidate: Candidate, scale: int, costs: Sequence[ImageCost], weights: str) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.models.catalog import MODELS, find_model
+from safmn_bench.models.catalog import MODELS
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import TABLE3, TABLE4, Candidate, find_candidate
+from safmn_bench.models.names import find_candidate
+from safmn_bench.models.variants import TABLE3, TABLE4, Candidate
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.paper import COLUMNS, compare, published_figure, table_rows
@@ -47,8 +48,8 @@ def count_all(wanted: Sequence[tuple[Candidate, int]]) -> list[Complexity]:
 
 def paper_table_of(candidate: Candidate) -> int | None:
     """Which table of the paper has this candidate's complexity: 3 or 4 for a variant, 1 for a network."""
-    if candidate.config is None:
-        return 1 if candidate.model in MODELS else None
+    if candidate.name in MODELS:
+        return 1
     for table, variants in TABLES.items():
         if candidate in variants:
             return table
@@ -57,16 +58,15 @@ def paper_table_of(candidate: Candidate) -> int | None:
 
 def csv_row(candidate: Candidate, scale: int, counted: Complexity, table: int | None) -> dict[str, Any]:
     """One line of the CSV contract: exact integers for what was counted, the paper's figures as printed."""
-    name = paper_name(candidate, table)
     paper: dict[str, str | None] = dict.fromkeys(COLUMNS)
     notes: list[str] = []
     if table is not None:
-        paper = {column: published_figure(table, name, scale, column) for column in COLUMNS}
+        paper = {column: published_figure(table, candidate.title, scale, column) for column in COLUMNS}
         exact = dict(zip(COLUMNS, (counted.params, counted.flops, counted.acts), strict=True))
-        remarks = (compare(table, name, scale, column, exact[column] / UNITS[column]) for column in COLUMNS)
+        remarks = (compare(table, candidate.title, scale, column, exact[column] / UNITS[column]) for column in COLUMNS)
         notes = [remark for remark in remarks if remark]
     return {
-        "model": name if table == 1 else candidate.name,
+        "model": candidate.title,
         "scale": scale,
         "params": counted.params,
         "flops": counted.flops,
@@ -76,11 +76,6 @@ def csv_row(candidate: Candidate, scale: int, counted: Complexity, table: int | 
         "input_shape": "x".join(str(length) for length in counted.input_shape),
         "note": "; ".join(notes),
     }
-
-
-def paper_name(candidate: Candidate, table: int | None) -> str:
-    """The row's name in the paper's table: the method for Table 1, the variant for Tables 3 and 4."""
-    return find_model(candidate.model).label if table == 1 else candidate.name
 
 
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from safmn_bench.models.errors import UserError, normalised
+from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
-from safmn_bench.models.variants import find_candidate
+from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.common.devices import set_float32_precision
 from safmn_bench.profiling.common.sample_images import photograph
 
@@ -56,7 +56,7 @@ class Job:
     @property
     def name(self) -> str:
         """What the network is called in tables."""
-        return network_name(self.model)
+        return find_candidate(self.model).name
 
     def __str__(self) -> str:
         return f"{self.name} x{self.scale} {self.implementation} {self.dtype}"
@@ -70,11 +70,6 @@ class Prepared:
     weights_mib: float
     input_mib: float
     device: torch.device
-
-
-def network_name(given: str) -> str:
-    """The name of what a user named: SAFMN stays `safmn`, although its variant is called `baseline`."""
-    return "safmn" if normalised(given) == "safmn" else find_candidate(given).name
 
 
 def lr_size(given: str) -> tuple[int, int]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from safmn_bench.models.errors import normalised
+from safmn_bench.models.names import find_candidate, network_key
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.machine import clock_mhz, commit, hardware_name, machine, versions
 from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.timing.clock import places
-from safmn_bench.profiling.timing.forms import ALLOCATORS, network_name
+from safmn_bench.profiling.timing.forms import ALLOCATORS
 from safmn_bench.profiling.timing.interleaved import Timed
 
 COLUMNS = (
@@ -27,7 +27,7 @@ COLUMNS = (
 
 def models_of_table_2() -> list[str]:
     """The names of the networks of Table 2, in its order."""
-    return [network_name(row["method"]) for row in read_table("table2.csv")]
+    return [find_candidate(row["method"]).name for row in read_table("table2.csv")]
 
 
 def rows(found: Sequence[Timed], protocol: str, device: torch.device) -> list[dict[str, Any]]:
@@ -89,10 +89,9 @@ def _figures(one: Timed) -> dict[str, Any]:
 
 def paper(one: Timed) -> dict[str, str | None]:
     """Table 2's figures for this network, at its scale and size only; printed as "M", read as MiB."""
-    name = "safmn" if one.job.name == "baseline" else one.job.name
     for row in read_table("table2.csv"):
         at_its_size = (one.job.height, one.job.width, one.job.scale) == (180, 320, int(row["scale"]))
-        if at_its_size and normalised(row["method"]) == normalised(name):
+        if at_its_size and network_key(row["method"]) == network_key(one.job.name):
             return {"paper_time_ms": row["avg_time_ms"], "paper_memory_m": row["gpu_memory_m"]}
     return {"paper_time_ms": None, "paper_memory_m": None}
 

@@ -7,7 +7,8 @@ import yaml
 
 from safmn_bench.ablations.recipe import load_recipe, packaged_recipes
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import VARIANTS, flattened
+from safmn_bench.models.mappings import flattened
+from safmn_bench.models.variants import VARIANTS
 
 
 def test_paper_recipe_is_the_published_one():

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from safmn_bench.models.named_init import build_seeded
-from safmn_bench.models.variants import VARIANTS, find_candidate
+from safmn_bench.models.names import find_candidate
+from safmn_bench.models.variants import VARIANTS
 
 
 def state(name: str, seed: int = 0, initialisation: str = "name") -> dict[str, torch.Tensor]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.variants import BASELINE, TABLE3, TABLE4, VARIANTS, find_candidate
+from safmn_bench.models.names import find_candidate
+from safmn_bench.models.variants import BASELINE, TABLE3, TABLE4, VARIANTS
 from safmn_bench.profiling.common.paper import read_table
 
 

@@ -22,6 +22,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.files import cache_folder
 from safmn_bench.profiling.common.images import pixel_digest, read_image
+from safmn_bench.profiling.common.locks import Busy, held, is_held
 
 Make = Callable[..., Path]
 DATA = ("hr.bin", "lr.bin", "index.json")
@@ -199,3 +200,18 @@ def test_prepare_packs_every_scale_and_says_where(make_images: Make, tmp_path: P
     assert main(options) == 0
     assert "packed before" in capsys.readouterr().out
     assert len(list((tmp_path / "cache" / "packs").iterdir())) == 2
+
+
+def test_a_pack_is_locked_as_a_run_is_and_that_of_the_dead_is_taken_over(tmp_path: Path):
+    """Flock held on this machine alone where the cache lies on a network file system."""
+    folder = tmp_path / "packs" / "one"
+    lock = tmp_path / "locks" / "one"
+    with pack_writer.locked(folder):
+        assert is_held(lock)
+        with pytest.raises(Busy), held(lock):
+            pass
+    assert not lock.exists()
+    lock.write_text('{"host": "elsewhere/1/2", "pid": 1, "since": "then", "token": "a"}')
+    os.utime(lock, (1.0, 1.0))
+    with pack_writer.locked(folder):
+        assert is_held(lock)

@@ -13,8 +13,8 @@ from safmn_bench.ablations.scatter.followed import BEST, LAST, RECIPE, follow
 from safmn_bench.ablations.scatter.table import Row, lines_of
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
+from safmn_bench.models.names import find_candidate
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
-from safmn_bench.models.variants import find_candidate
 
 STEPS = 8
 

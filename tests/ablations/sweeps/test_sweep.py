@@ -16,7 +16,6 @@ from short_runs import RUN, lines_of, record, sweep_arguments, variants
 
 from safmn_bench.ablations.run import main
 from safmn_bench.ablations.runs.failures import cause_of, killed_cause, record_failure
-from safmn_bench.ablations.runs.locks import held
 from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps import estimate
 from safmn_bench.ablations.sweeps.command import arguments, make_plans
@@ -27,6 +26,7 @@ from safmn_bench.ablations.sweeps.worker import Slot, slots_of, visible_gpus
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate
+from safmn_bench.profiling.common.locks import held
 
 
 def test_sweep_runs_every_seed_and_a_second_call_skips_them(photographs: Path, tmp_path: Path, capfd):

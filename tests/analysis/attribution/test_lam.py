@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import gaussian_kde
 from torch import nn
+from trial_runs import record, write_run
 
 from safmn_bench.analysis.attribution import figure as lam_figure
 from safmn_bench.analysis.attribution.attribute import (
@@ -335,10 +336,7 @@ def trained(tmp_path: Path) -> Path:
     """A runs folder with weights of two small variants; returns the folder that holds it and the variants' files."""
     for name in ("small_a", "small_b"):
         (tmp_path / f"{name}.yaml").write_text("model: {n_blocks: 1, dim: 8}\n")
-        folder = tmp_path / "runs" / name / "x2" / "seed0"
-        folder.mkdir(parents=True)
-        torch.manual_seed(len(list(tmp_path.iterdir())))
-        torch.save({"params": SAFMN(SAFMNConfig(n_blocks=1, dim=8), scale=2).state_dict()}, folder / "weights.pt")
+        write_run(tmp_path / "runs" / name, record(name, 0, 30.0))
     return tmp_path
 
 
@@ -388,7 +386,7 @@ def test_flat_picture_has_no_index_and_no_crash(trained: Path, capsys):
     ("change", "message"),
     [
         (["--window", "70", "0", "16"], "Window 70 0 16 leaves a.png"),
-        (["--models", "baseline"], "baseline x2 has no weights below"),
+        (["--models", "baseline"], "has no finished run of baseline x2. There are: small_a, small_b"),
         (["--models", "safmm"], "No variant or model 'safmm'"),
         (["--weights", "a.pt"], "--weights has 1 files for 2 models"),
         (["--method", "salency"], "Did you mean 'saliency'"),

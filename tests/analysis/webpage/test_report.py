@@ -142,7 +142,7 @@ def test_pictures_have_words_and_a_slider_a_name(page: Page):
     assert slider["type"] == "range"
     assert slider["aria-label"]
     layers = [a for a in page.all("figure") if "layer" in a.get("class", "")]
-    assert len(layers) == 5 + 2  # the networks, bicubic and HR
+    assert len(layers) == 4 + 2  # the networks that did not collapse, bicubic and HR
     assert [layer["data-side"] for layer in layers if "data-side" in layer] == ["left", "right"]
 
 

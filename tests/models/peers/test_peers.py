@@ -15,9 +15,9 @@ from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.color import rgb_to_ycbcr, ycbcr_to_rgb
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
+from safmn_bench.models.names import find_candidate
 from safmn_bench.models.peers.luma import LumaNetwork
 from safmn_bench.models.resize import bicubic_up
-from safmn_bench.models.variants import find_candidate
 from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.counting.flops import LR_SIZES
 

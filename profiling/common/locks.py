@@ -1,8 +1,9 @@
-"""A lock per run folder, so that several launchers on shared storage do no run twice.
+"""A lock per run folder and per pack, so that several processes on shared storage do no work twice.
 
 The lock is a file that names its owner; while the owner lives, a thread renews its time every `HEARTBEAT_S` seconds. A
 lock that nobody renewed for `STALE_S` seconds, or whose owner on this very machine is gone, is taken over. Only
-creation of a file that must not exist is relied on, which is atomic on network file systems too.
+creation of a file that must not exist is relied on, which is atomic on network file systems too; flock is not relied
+on, since there it may hold on one machine alone.
 """
 
 import contextlib
@@ -19,10 +20,11 @@ from safmn_bench.models.errors import UserError
 
 HEARTBEAT_S = 10.0
 STALE_S = 60.0
+LOOK_S = 0.2  # between looks at a lock that is waited for
 
 
 class Busy(UserError):
-    """Another process has the run."""
+    """Another process has what the lock stands for."""
 
 
 class Lock:
@@ -68,6 +70,19 @@ def held(path: Path) -> Iterator[Lock]:
         lock.release()
 
 
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[Lock]:
+    """Hold the lock at `path` once no other process holds it."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                lock = stack.enter_context(held(path))
+                break
+            except Busy:
+                time.sleep(LOOK_S)
+        yield lock
+
+
 def is_held(path: Path) -> bool:
     """Whether a living owner holds the lock."""
     return path.exists() and not _stale(path)
@@ -91,7 +106,7 @@ def _created(path: Path, token: str) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror}. Choose another --out.") from error
+        raise UserError(f"Cannot write {path}: {error.strerror}. Choose another --out (of a pack: --cache).") from error
     finally:
         own.unlink(missing_ok=True)
     return True

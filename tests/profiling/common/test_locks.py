@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from safmn_bench.ablations.runs import locks
-from safmn_bench.ablations.runs.locks import Busy, held, is_held
+from safmn_bench.profiling.common import locks
+from safmn_bench.profiling.common.locks import Busy, held, is_held
 
 
 def test_second_owner_is_told_who_the_first_is(tmp_path: Path):
@@ -26,7 +26,7 @@ def test_second_owner_is_told_who_the_first_is(tmp_path: Path):
 def test_lock_of_a_process_that_died_here_is_taken_over_at_once(tmp_path: Path):
     path = tmp_path / "lock.json"
     code = (
-        "import os, sys; from pathlib import Path; from safmn_bench.ablations.runs.locks import held\n"
+        "import os, sys; from pathlib import Path; from safmn_bench.profiling.common.locks import held\n"
         "with held(Path(sys.argv[1])): os._exit(1)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)

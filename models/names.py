@@ -1,0 +1,80 @@
+"""What a user may name, and which network it is: a variant, a network of the catalogue, or a YAML file.
+
+One rule for SAFMN: "safmn" is the published network, with its row in Tables 1 and 2; "baseline" is the same network as
+the reference of an ablation, with its row in Tables 3 and 4. Whoever matches rows asks `network_key`, which is equal
+for both; what is trained is always called baseline (`trained_name`), so that no sweep trains one network twice.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from safmn_bench.models.catalog import MODELS
+from safmn_bench.models.errors import UserError, match_name, normalised
+from safmn_bench.models.mappings import flattened, read_mapping, section
+from safmn_bench.models.variants import VARIANTS, Candidate
+
+PUBLISHED = "safmn"
+REFERENCE = "baseline"
+
+
+def network_key(name: str) -> str:
+    """A network's name without regard to spelling; SAFMN has one, whichever of its names is given."""
+    folded = normalised(name)
+    return REFERENCE if folded == PUBLISHED else folded
+
+
+def trained_name(candidate: Candidate) -> str:
+    """What the runs of a candidate are called."""
+    return REFERENCE if candidate.name == PUBLISHED else candidate.name
+
+
+def as_trained(candidate: Candidate) -> Candidate:
+    """The candidate under the name of its runs."""
+    return VARIANTS[REFERENCE] if candidate.name == PUBLISHED else candidate
+
+
+def find_candidate(given: str) -> Candidate:
+    """The variant or model named `given`, or the one that the YAML file `given` describes.
+
+    Raises UserError: unknown name (with near matches), unreadable or ill-formed file.
+    """
+    if given.endswith((".yaml", ".yml")):
+        return read_candidate(Path(given))
+    advice = "Your own is a YAML file: --variant my_variant.yaml (fields: base, model, recipe)."
+    name = match_name("variant or model", given, [*VARIANTS, *MODELS], advice)
+    if name in VARIANTS:
+        return VARIANTS[name]
+    peer = MODELS[name]
+    if name == PUBLISHED:
+        return replace(VARIANTS[REFERENCE], name=name, label=peer.label)
+    change = f"another network: {peer.label}"
+    return Candidate(name=name, change=change, label=peer.label, model=name, config=None, recipe=peer.recipe)
+
+
+_FIELDS = ("name", "base", "change", "model", "recipe")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def read_candidate(path: Path) -> Candidate:
+    """Read a variant of one's own from YAML: `base:` (a known name), `model:` and `recipe:` (the fields that change).
+
+    `name:` (default: the file's name) is also the name of the result folder, so it is restricted to letters, digits,
+    '.', '_' and '-', and must not be that of a known variant or model.
+    """
+    content = read_mapping(path)
+    for key in content:
+        match_name(f"field in {path}", str(key), _FIELDS)
+    name = str(content.get("name", path.stem))
+    if not _SAFE_NAME.fullmatch(name):
+        raise UserError(f"{path}: name {name!r} cannot name a folder; use up to 64 letters, digits, '.', '_' and '-'.")
+    if normalised(name) in {normalised(known) for known in (*VARIANTS, *MODELS)}:
+        raise UserError(f"{path}: {name!r} is the name of a known variant or model; choose another with `name:`.")
+    base = find_candidate(str(content.get("base", "baseline")))
+    model_changes = section(content, "model", path)
+    recipe = {**base.recipe, **flattened(section(content, "recipe", path))}
+    if base.config is None and model_changes:
+        raise UserError(f"{path}: `model:` changes fields of SAFMN, and base {base.name!r} is another network.")
+    config = base.config.changed(model_changes) if base.config is not None else None
+    change = str(content.get("change", f"{base.name} changed by {path.name}"))
+    return replace(base, name=name, change=change, label="", config=config, recipe=recipe)
