@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/installed
 
-.PHONY: help setup run test test-slow test-all check clean
+.PHONY: help setup run test test-slow test-all check gains overhead clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -33,6 +33,12 @@ check: setup  ## Static checks: ruff, pyright, and which way imports run
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/test_imports.py
+
+gains: setup  ## Measure what each step of the fast SAFMN brings, on an idle machine, into results/benchmarks
+	$(BIN)/python tests/benchmarks/gains.py --csv results/benchmarks
+
+overhead: setup  ## Measure what a sweep of many runs adds to them, on an idle machine, into results/benchmarks
+	$(BIN)/python tests/benchmarks/overhead.py --csv results/benchmarks
 
 clean:  ## Remove the environment and caches (results stay)
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info

@@ -11,7 +11,6 @@ SCRIPTS = {
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "noise": ("ablations", "what lowers the noise between two trainings"),
-    "overhead": ("ablations", "what a sweep of many runs adds to them"),
     "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),
     "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),
     "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
@@ -19,7 +18,6 @@ SCRIPTS = {
     "study": ("analysis", "a folder of ablations told whole: tables, figures, ranking against the paper, README"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
     "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
-    "gains": ("profiling", "what each step of the fast SAFMN brings"),
     "operators": ("profiling", "times of the operators of a forward pass (Table 5)"),
     "latency": ("profiling", "time and memory of a forward pass (Table 2)"),
 }

@@ -165,7 +165,7 @@ def test_a_failure_is_not_recorded_over_a_run_that_another_process_has_taken(pho
 def test_a_thousand_finished_runs_are_planned_without_a_step_and_in_little_memory(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
 ):
-    """One network is built, one training set held, nothing measured; the time is `overhead.py`'s business."""
+    """One network is built, one training set held, nothing measured; `overhead.py` times it."""
     names = variants(tmp_path, one="")
     call = sweep_arguments(photographs, tmp_path / "out", names, "--seeds", *map(str, range(1000)))
     built, build = [], Candidate.build

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.gains import main
 
 from safmn_bench.models.blocks import LayerNorm2d
 from safmn_bench.models.fast import FAST_FORMS, FastLayerNorm2d, FastSAFM, optimise
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
-from safmn_bench.profiling.gains import main
 from safmn_bench.profiling.tracing import fast_steps as steps
 from safmn_bench.profiling.tracing import profiler as tracing
 from safmn_bench.profiling.tracing.fast_steps import STEPS, best_ratio

@@ -1,7 +1,7 @@
 """What each step of the fast SAFMN brings: predicted, measured interleaved, kept or not.
 
-python profiling/gains.py --csv results/benchmarks
-python profiling/gains.py --lr-size 64x64 --rounds 5
+python tests/benchmarks/gains.py --csv results/benchmarks
+python tests/benchmarks/gains.py --lr-size 64x64 --rounds 5
 """
 
 import argparse

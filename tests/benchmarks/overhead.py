@@ -3,7 +3,7 @@
 The same short runs one after the other in this process and by the engine with one slot, in turns; then a sweep on a
 folder of records.
 
-python ablations/overhead.py --csv results/benchmarks
+python tests/benchmarks/overhead.py --csv results/benchmarks
 """
 
 import argparse
