@@ -7,9 +7,12 @@ To add a network: write its file in `models/`, then add one entry here. The inte
   The input domain of the original ([0, 255], mean shift, luma only) is the network's own business;
 - state-dict keys as published. Where published files come in several key layouts, `adapt_state_dict(state)`
   returns the state under our keys;
+- optionally parts that can be merged for deployment, as models/reparameterisation.py says: that form is counted,
+  timed, exported and scored;
 - optionally `counted(lr_height, lr_width) -> (module, input_shape)`: what the literature counts, where that is not
-  `forward` on the RGB image (luma networks, re-parameterised networks); `uncounted_parameters()`: names of parameters
-  that the literature leaves out of the count;
+  `forward` on the RGB image (luma networks); `uncounted_parameters()`: names of parameters that the literature leaves
+  out of the count;
+- optionally `least_side`: LR images with a shorter side are refused by `forward`;
 - optionally `dynamic = True` where the cost depends on the image: `counted` then gives the most that it can cost, and
   a pass in evaluation mode spends what the image needs;
 - optionally `compilable = False` where torch.compile gains nothing or fails, `extra_loss`, a tensor that training adds
@@ -38,14 +41,21 @@ from safmn_bench.models.peers.shufflemixer import ShuffleMixer
 from safmn_bench.models.peers.smsr import SMSR
 from safmn_bench.models.peers.srcnn import SRCNN
 from safmn_bench.models.peers.vdsr import VDSR
+from safmn_bench.models.rivals.efdn import EFDN
+from safmn_bench.models.rivals.rlfn import RLFN, RLFN_NTIRE22, RLFN_S
+from safmn_bench.models.rivals.safmnpp import SAFMNPP
+from safmn_bench.models.rivals.smfanet import SMFANet
+from safmn_bench.models.rivals.span import SPAN
+from safmn_bench.models.rivals.spanv2 import SPANv2
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One network: `build(scale)` makes it, for each of `scales`; `label` is its name in Table 1.
+    """One network: `build(scale)` makes it, for each of `scales`.
 
-    `recipe` maps dotted recipe keys to values without which training diverges.
+    `label` is its name in `table`: 1, the paper's, or 6, the rivals of today. `recipe` maps dotted recipe keys to
+    values without which training diverges.
     """
 
     name: str
@@ -53,6 +63,7 @@ class Model:
     scales: tuple[int, ...]
     build: Callable[[int], nn.Module]
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    table: int = 1
 
 
 def _model(
@@ -65,6 +76,10 @@ def _model(
     return Model(name=normalised(label), label=label, scales=scales, build=build, recipe=recipe or {})
 
 
+def _rival(name: str, label: str, build: Callable[[int], nn.Module]) -> Model:
+    return Model(name=name, label=label, scales=(2, 3, 4), build=build, table=6)
+
+
 # Both work on the 0-255 scale. At 5e-3 (recipe quick) either's loss grows beyond all bounds within 20 iterations; EDSR
 # trains at 1e-3, ECBSR stays at its nearest-neighbour start there and trains at its authors' 5e-4.
 _EDSR_RECIPE = {"optimizer.lr": 1e-3}
@@ -73,7 +88,8 @@ _ECBSR_RECIPE = {"optimizer.lr": 5e-4}
 
 MODELS: dict[str, Model] = {
     model.name: model
-    for model in (  # in the order of Table 1
+    for model in (
+        # Table 1, in its order
         _model("Bicubic", lambda scale: Bicubic(scale=scale)),
         _model("SRCNN", lambda scale: SRCNN(scale=scale)),
         _model("FSRCNN", lambda scale: FSRCNN(scale=scale)),
@@ -90,13 +106,28 @@ MODELS: dict[str, Model] = {
         _model("SMSR", lambda scale: SMSR(scale=scale)),
         _model("ShuffleMixer", lambda scale: ShuffleMixer(scale=scale)),
         _model("SAFMN", lambda scale: SAFMN(SAFMNConfig(), scale=scale)),
+        # Table 6, by year; not every one has published weights at every scale
+        _rival("rlfn", "RLFN", lambda scale: RLFN(scale=scale)),
+        _rival("rlfn_s", "RLFN-S", lambda scale: RLFN(scale=scale, size=RLFN_S)),
+        _rival("rlfn_ntire22", "RLFN-NTIRE22", lambda scale: RLFN(scale=scale, size=RLFN_NTIRE22)),
+        _rival("efdn", "EFDN", lambda scale: EFDN(scale=scale)),
+        _rival("safmnpp", "SAFMN++", lambda scale: SAFMNPP(scale=scale)),
+        _rival("smfanet", "SMFANet", lambda scale: SMFANet(scale=scale)),
+        _rival("smfanet_plus", "SMFANet+", lambda scale: SMFANet(scale=scale, dim=48, n_blocks=12)),
+        _rival("span_ntire26", "SPAN-NTIRE26", lambda scale: SPAN(scale=scale)),
+        _rival("spanv2", "SPANv2", lambda scale: SPANv2(scale=scale)),
     )
 }
 
 
 def find_model(name: str) -> Model:
-    """The catalogue's entry; names match without regard to case and -/_. Raises UserError with near matches."""
-    return MODELS[match_name("model", name, MODELS, "New ones are added in models/catalog.py.")]
+    """The catalogue's entry by name or label, without regard to case and -/_. Raises UserError with near matches."""
+    return MODELS[match_name("model", unlabelled(name), MODELS, "New ones are added in models/catalog.py.")]
+
+
+def unlabelled(given: str) -> str:
+    """`smfanet_plus` for `SMFANet+`: the name of the model with this label; anything else as it is."""
+    return next((model.name for model in MODELS.values() if normalised(model.label) == normalised(given)), given)
 
 
 def build_model(name: str, scale: int) -> nn.Module:

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from safmn_bench.models.catalog import MODELS
+from safmn_bench.models.catalog import MODELS, unlabelled
 from safmn_bench.models.errors import UserError, match_name, normalised
 from safmn_bench.models.mappings import flattened, read_mapping, section
 from safmn_bench.models.variants import VARIANTS, Candidate
@@ -19,8 +19,8 @@ REFERENCE = "baseline"
 
 
 def network_key(name: str) -> str:
-    """A network's name without regard to spelling; SAFMN has one, whichever of its names is given."""
-    folded = normalised(name)
+    """A network's name without regard to spelling, or to whether its name or its label is given; SAFMN has one."""
+    folded = normalised(unlabelled(name))
     return REFERENCE if folded == PUBLISHED else folded
 
 
@@ -42,7 +42,7 @@ def find_candidate(given: str) -> Candidate:
     if given.endswith((".yaml", ".yml")):
         return read_candidate(Path(given))
     advice = "Your own is a YAML file: --variant my_variant.yaml (fields: base, model, recipe)."
-    name = match_name("variant or model", given, [*VARIANTS, *MODELS], advice)
+    name = match_name("variant or model", unlabelled(given), [*VARIANTS, *MODELS], advice)
     if name in VARIANTS:
         return VARIANTS[name]
     peer = MODELS[name]

@@ -92,6 +92,7 @@ class SAFM(nn.Module):
         self.mfr = nn.ModuleList(nn.Conv2d(group, group, 3, 1, 1, groups=group) for _ in range(config.levels))
         self.aggr = nn.Conv2d(config.dim, config.dim, 1) if config.aggregate else nn.Identity()
         self.act = ACTIVATIONS[config.activation]()
+        self.size_multiple = 2 ** (config.levels - 1)  # at multiples of it all pooling windows stand side by side
 
     def pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Eq. 1: the features of each level, all (B, C / levels, H, W) (Figure 5 b-e)."""

@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 from safmn_bench.models.names import find_candidate
+from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.files import write_atomically
 from safmn_bench.profiling.common.sample_images import photograph
-from safmn_bench.profiling.timing.forms import inference_form, lr_size
+from safmn_bench.profiling.timing.forms import lr_size
 from safmn_bench.profiling.timing.onnx_form import TOLERANCE, Exported, largest_difference, size_multiple, to_onnx
 
 

@@ -79,3 +79,60 @@ PEER_COUNTS = {
     ("ShuffleMixer", 4): (410579, 27692236800, 269107200, "1x3x320x180"),
     ("SAFMN", 4): (239520, 13554915840, 76700160, "1x3x320x180"),
 }  # fmt: skip
+
+# Table 6, the rivals of today: exact counts by fvcore 0.1.5.post20221221 over the original authors' published networks
+# in their deployed form, as PEER_COUNTS.
+RIVAL_COUNTS = {
+    ("SMFANet", 2): (185628, 38856153600, 776217600, "1x3x640x360"),
+    ("SMFANet+", 2): (480300, 101276697600, 1544140800, "1x3x640x360"),
+    ("RLFN", 2): (526856, 115504925184, 436453536, "1x3x640x360"),
+    ("RLFN-S", 2): (454620, 98891241984, 406962336, "1x3x640x360"),
+    ("SMFANet", 3): (190503, 17780800320, 346785840, "1x3x427x240"),
+    ("SMFANet+", 3): (486795, 45710732160, 688345200, "1x3x427x240"),
+    ("SMFANet", 4): (197328, 10385625600, 196116480, "1x3x320x180"),
+    ("SMFANet+", 4): (495888, 26214312960, 388085760, "1x3x320x180"),
+    ("SPAN-NTIRE26", 4): (150688, 8642995200, 36633600, "1x3x320x180"),
+    ("SPANv2", 4): (139104, 8005017600, 45158400, "1x3x320x180"),
+    ("RLFN", 4): (543740, 29843652096, 111165984, "1x3x320x180"),
+    ("RLFN-S", 4): (470208, 25615581696, 103793184, "1x3x320x180"),
+    ("RLFN-NTIRE22", 4): (317218, 17291672064, 70347456, "1x3x320x180"),
+    ("SAFMN++", 4): (211572, 12177440640, 60888960, "1x3x320x180"),
+}  # fmt: skip
+
+# The same at the challenge's LR size, 256x256, where its tables print 0.151 M, 9.83 G, 41.68 M (SPAN, 2026), 0.317 M,
+# 19.67 G, 80.05 M (RLFN, 2022), 0.212 M, 13.86 G, 69.28 M (SAFMN++, 2024), 0.276 M, 16.70 G, 111.12 M (EFDN, 2025) and
+# for SPANv2 1.59 G and 42.99 M, which leave out what its CUDA operator hides: (params, flops, acts).
+CHALLENGE_COUNTS = {
+    "span_ntire26": (150688, 9833807872, 41680896),
+    "spanv2": (139104, 9107931136, 51380224),
+    "rlfn_ntire22": (317218, 19674859520, 80045184),
+    "safmnpp": (211572, 13855236096, 69279744),
+    "efdn": (276192, 16703470848, 111116736),
+}
+
+# Outputs of the original networks with published weights (of RLFN divided by 255) for
+# x[c, i, j] = 0.5 + 0.3 sin(0.3 i + 0.2 j + c), 3x24x20, made in float64 and given in float32:
+# (model, scale, file of the shared weights, key in it or None) -> mean, unbiased standard deviation, and the pixels
+# [0, 0, 0], [1, h / 2, w / 2], [2, -1, -1], to 5 decimals.
+RIVAL_FIXTURES = {
+    ("SMFANet", 4, "smfanet_x4.pth", None): (0.49922, 0.21231, 0.48168, 0.53914, 0.54394),
+    ("SMFANet+", 4, "smfanet_plus_x4.pth", None): (0.49921, 0.21229, 0.47739, 0.53906, 0.55635),
+    ("SPAN-NTIRE26", 4, "span_ntire26_x4.pth", None): (0.49919, 0.21195, 0.48990, 0.53975, 0.52761),
+    ("SPANv2", 4, "spanv2_x4.pth", None): (0.49924, 0.21230, 0.48002, 0.53956, 0.48924),
+    ("RLFN", 2, "rlfn_x2.pth", None): (0.49925, 0.21221, 0.48124, 0.55757, 0.56033),
+    ("RLFN", 4, "rlfn_x4.pth", None): (0.49919, 0.21219, 0.47823, 0.53953, 0.54427),
+    ("SAFMN++", 4, "safmnpp_x4.pth", None): (0.49922, 0.21232, 0.48001, 0.53909, 0.55156),
+    ("SAFMN++", 4, "safmnpp_x4.pth", "params"): (0.49922, 0.21232, 0.48044, 0.53913, 0.55161),
+}  # fmt: skip
+
+# Set5, PSNR (dB) and SSIM of luma with the published weights, by an independent implementation of the protocol:
+# (model, scale, file of the shared weights) -> (psnr_y_db, ssim_y).
+RIVAL_SET5 = {
+    ("SMFANet", 4, "smfanet_x4.pth"): (32.2520, 0.8956),
+    ("SMFANet+", 4, "smfanet_plus_x4.pth"): (32.5108, 0.8985),
+    ("SPAN-NTIRE26", 4, "span_ntire26_x4.pth"): (31.7390, 0.8897),
+    ("SPANv2", 4, "spanv2_x4.pth"): (31.7681, 0.8896),
+    ("RLFN", 2, "rlfn_x2.pth"): (38.0656, 0.9607),
+    ("RLFN", 4, "rlfn_x4.pth"): (32.2379, 0.8953),
+    ("SAFMN++", 4, "safmnpp_x4.pth"): (32.0177, 0.8918),
+}

@@ -18,6 +18,7 @@ from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scor
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
+from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.console import print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
@@ -119,7 +120,7 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:
         raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
     else:
         picked = load_weights(network, args.weights).picked
-    network.to(device)
+    network = inference_form(network).to(device)
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
         return score(network, benchmark, protocol, device, tile=args.tile, watch=watch)

@@ -8,10 +8,11 @@ What is notable about it:
 - the deployed form is what is counted; the training form would be 2.2 M parameters and 128 G;
 - luma on the 0-255 scale, as in the authors' code; the residual is to the nearest-neighbour enlargement.
 
-`deployed()` merges. A block with `fused` (models/fast.py) merges its branches anew in every pass, by which training
-costs little more than the deployed form and changes by float rounding alone.
+`reparameterisation.deployed` merges. A block with `fused` (models/fast.py) merges its branches anew in every pass, by
+which training costs little more than the deployed form and changes by float rounding alone.
 """
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -19,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from safmn_bench.models.peers.layers import Part
 from safmn_bench.models.peers.luma import LumaNetwork
+from safmn_bench.models.reparameterisation import Kernel, convolution
 
 _C = 64  # channels ("C64")
 _MIDDLE = 16  # blocks between the first and the last ("M16")
@@ -30,8 +31,6 @@ _EDGES = {
     "sby": ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0)),
     "lpl": ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0)),
 }
-Kernel = tuple[torch.Tensor, torch.Tensor]
-"""Weight (outputs, inputs, 3, 3) and bias (outputs) of one convolution."""
 
 
 def _initial(inputs: int, outputs: int, side: int) -> tuple[nn.Parameter, nn.Parameter]:
@@ -87,14 +86,13 @@ class EdgeBranch(nn.Module):
 class ECB(nn.Module):
     """Edge-oriented convolution block: (B, inputs, H, W) to (B, outputs, H, W); PReLU unless it is the `last`."""
 
-    def __init__(self, inputs: int, outputs: int, *, last: bool, deployed: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, last: bool) -> None:
         super().__init__()
         self.conv3x3 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.branch_names = () if deployed else ("conv1x1_3x3", *(f"conv1x1_{name}" for name in _EDGES))
-        if not deployed:
-            self.conv1x1_3x3 = ExpandingBranch(inputs, outputs)
-            for name, edge in _EDGES.items():
-                self.add_module(f"conv1x1_{name}", EdgeBranch(inputs, outputs, edge))
+        self.conv1x1_3x3 = ExpandingBranch(inputs, outputs)
+        for name, edge in _EDGES.items():
+            self.add_module(f"conv1x1_{name}", EdgeBranch(inputs, outputs, edge))
+        self.branch_names = ("conv1x1_3x3", *(f"conv1x1_{name}" for name in _EDGES))
         self.act = nn.Identity() if last else nn.PReLU(outputs)
         self.fused = False
 
@@ -112,6 +110,15 @@ class ECB(nn.Module):
                 weight, bias = weight + more_weight, bias + more_bias
         return weight, bias
 
+    def deployed(self) -> "ECB":
+        """A block without branches that computes the same, with the published deployed keys."""
+        block = copy.deepcopy(self)
+        block.conv3x3 = convolution(self.merged())
+        for name in self.branch_names:
+            delattr(block, name)
+        block.branch_names = ()
+        return block
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.fused:
             return self.act(F.conv2d(x, *self.merged(), padding=1))
@@ -122,16 +129,12 @@ class ECB(nn.Module):
 
 
 class ECBSR(LumaNetwork):
-    """RGB (B, 3, H, W) in [0, 1] to (B, 3, scale H, scale W), in the training form unless `is_deployed`."""
+    """RGB (B, 3, H, W) in [0, 1] to (B, 3, scale H, scale W), in the training form until it is deployed."""
 
-    def __init__(self, *, scale: int, is_deployed: bool = False) -> None:
+    def __init__(self, *, scale: int) -> None:
         super().__init__(scale)
-        self.is_deployed = is_deployed
         channels = (1, *(_C,) * (_MIDDLE + 1), scale**2)
-        blocks = [
-            ECB(inputs, outputs, last=i == _MIDDLE + 1, deployed=is_deployed)
-            for i, (inputs, outputs) in enumerate(pairwise(channels))
-        ]
+        blocks = [ECB(inputs, outputs, last=i == _MIDDLE + 1) for i, (inputs, outputs) in enumerate(pairwise(channels))]
         self.backbone = nn.Sequential(*blocks)
 
     def enlarge_luma(self, y: torch.Tensor) -> torch.Tensor:
@@ -143,26 +146,10 @@ class ECBSR(LumaNetwork):
         """The blocks, first to last."""
         return list(self.backbone)  # type: ignore[arg-type]
 
-    @torch.no_grad()
-    def deployed(self) -> "ECBSR":
-        """A network of one 3x3 convolution per block that computes the same, with the published deployed keys."""
-        state = {}
-        for i, block in enumerate(self.blocks()):
-            weight, bias = block.merged()
-            state |= {f"backbone.{i}.conv3x3.weight": weight, f"backbone.{i}.conv3x3.bias": bias}
-            state |= {f"backbone.{i}.act.{key}": value for key, value in block.act.state_dict().items()}
-        network = ECBSR(scale=self.scale, is_deployed=True).to(next(self.parameters()).device)
-        network.load_state_dict(state)
-        return network.train(self.training)
-
-    def counted(self, lr_height: int, lr_width: int) -> tuple[nn.Module, tuple[int, ...]]:
-        """The deployed form on the LR luma."""
-        return Part(self.deployed(), "enlarge_luma"), (1, 1, lr_height, lr_width)
-
     def adapt_state_dict(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Weights of the deployed form for the training form: the 3x3 convolutions, and branches that add nothing."""
         own = self.state_dict()
-        if self.is_deployed or any("conv1x1" in key for key in state):
+        if any("conv1x1" in key for key in state):
             return state
         idle = {key: value if key.endswith(".mask") else torch.zeros_like(value) for key, value in own.items()}
         return state | {key: value for key, value in idle.items() if "conv1x1" in key}

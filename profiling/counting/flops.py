@@ -22,6 +22,7 @@ from fvcore.nn.activation_count import _DEFAULT_SUPPORTED_OPS as ACTIVATION_HAND
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.reparameterisation import deployed
 from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.files import cache_folder, package_folder, write_json
 
@@ -113,12 +114,16 @@ def complexity(candidate: Candidate, scale: int) -> Complexity:
 
 
 def counted_form(network: nn.Module, scale: int) -> tuple[nn.Module, tuple[int, ...]]:
-    """What the literature counts of a network: itself on an RGB image, unless it says otherwise (`counted`)."""
+    """What the literature counts of a network: itself on an RGB image, unless it says otherwise (`counted`).
+
+    Of a re-parameterised network that is the deployed form.
+    """
     return counted_at(network, *LR_SIZES[scale])
 
 
 def counted_at(network: nn.Module, lr_height: int, lr_width: int) -> tuple[nn.Module, tuple[int, ...]]:
     """`counted_form` at another LR size."""
+    network = deployed(network)
     if hasattr(network, "counted"):
         return network.counted(lr_height, lr_width)  # type: ignore[operator]
     return network, (1, 3, lr_height, lr_width)

@@ -15,6 +15,7 @@ from torch import nn
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
 from safmn_bench.models.names import find_candidate
+from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.profiling.common.devices import set_float32_precision
 from safmn_bench.profiling.common.sample_images import photograph
 
@@ -121,11 +122,6 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
         input_mib=rgb.nbytes / 2**20,
         device=device,
     )
-
-
-def inference_form(network: nn.Module) -> nn.Module:
-    """What is deployed: evaluation mode, and the merged form of a network that is trained in another."""
-    return getattr(network.eval(), "deployed", lambda: network)()
 
 
 def build_in_form(

@@ -1,7 +1,7 @@
 """A network as ONNX: exported by torch's exporter, opened in ONNX Runtime, and compared with the original.
 
 SAFMN's adaptive pooling is plain pooling only where height and width are multiples of 2^(levels - 1), 8 for the
-paper's network. Two forms follow, both exact:
+paper's network; a module that pools so says its `size_multiple`. Two forms follow, both exact:
 
 - dynamic: any height and width that are multiples of that number (any at all, for a network without a pyramid);
 - fixed: one height and width of any kind; the windows of the adaptive pooling are then written into the graph.
@@ -13,6 +13,7 @@ cells of the pyramid this is not what the network computes: `exactness` says so.
 import contextlib
 import io
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from torch import nn
 from torch.export import Dim
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.safmn import SAFM
 
 TOLERANCE = 1e-4
 OPSET = 20
@@ -56,8 +56,8 @@ class Exported:
 
 
 def size_multiple(network: nn.Module) -> int:
-    """What height and width must be multiples of for the network's pyramid to be plain pooling; 1 without one."""
-    return max((2 ** (module.levels - 1) for module in network.modules() if isinstance(module, SAFM)), default=1)
+    """What height and width must be multiples of for the network's pooling to be plain; 1 without adaptive pooling."""
+    return math.lcm(*(getattr(module, "size_multiple", 1) for module in network.modules()))
 
 
 def to_onnx(network: nn.Module, shape: tuple[int, ...], *, dynamic: bool = False) -> Exported:
@@ -72,7 +72,8 @@ def to_onnx(network: nn.Module, shape: tuple[int, ...], *, dynamic: bool = False
             f"A dynamic export is traced at a multiple of {multiple}, and {shape[-1]}x{shape[-2]} is none. "
             "Choose such a size with --lr-size, or export this size alone with --fixed."
         )
-    sides = {2: _side("height", multiple), 3: _side("width", multiple)} if dynamic else None
+    least = getattr(network, "least_side", 1)
+    sides = {2: _side("height", multiple, least), 3: _side("width", multiple, least)} if dynamic else None
     with _exportable(network, divisible=fits), _quiet():
         try:
             program = torch.onnx.export(
@@ -118,8 +119,8 @@ def largest_difference(network: nn.Module, exported: Exported, lr: torch.Tensor)
     return float((torch.from_numpy(got) - expected).abs().max())
 
 
-def _side(name: str, multiple: int) -> Any:
-    side = Dim(name, min=2, max=_LARGEST_SIDE // multiple)
+def _side(name: str, multiple: int, least: int) -> Any:
+    side = Dim(name, min=max(2, math.ceil(least / multiple)), max=_LARGEST_SIDE // multiple)
     return multiple * side if multiple > 1 else side
 
 
@@ -128,7 +129,7 @@ def _exportable(network: nn.Module, *, divisible: bool) -> Iterator[None]:
     """Within it, adaptive pooling is written with operators that ONNX has, with the same results."""
     plain = {F.adaptive_max_pool2d: F.max_pool2d, F.adaptive_avg_pool2d: F.avg_pool2d}
     written_out = {F.adaptive_max_pool2d: gathered_max, F.adaptive_avg_pool2d: weighted_mean}
-    modules = [module for module in network.modules() if isinstance(module, SAFM) and module.pool in plain]
+    modules: list[Any] = [module for module in network.modules() if getattr(module, "pool", None) in plain]
     before = [module.pool for module in modules]
     for module, pool in zip(modules, before, strict=True):
         module.pool = _windowed(plain[pool]) if divisible else written_out[pool]

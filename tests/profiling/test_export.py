@@ -8,12 +8,12 @@ import torch.nn.functional as F
 
 from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling import export
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.export import check_sizes, main
-from safmn_bench.profiling.timing.forms import inference_form
 from safmn_bench.profiling.timing.onnx_form import (
     cell_bounds,
     gathered_max,

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from safmn_bench.models.fast import optimise
 from safmn_bench.models.peers.ecbsr import ECBSR, ExpandingBranch
+from safmn_bench.models.reparameterisation import deployed
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def rgb() -> torch.Tensor:
 def test_deployed_form_equals_the_training_form(trained: ECBSR, rgb: torch.Tensor):
     expected = trained(rgb)
     assert expected.std() > 0.1
-    assert (trained.deployed()(rgb) - expected).abs().max() < 1e-5
+    assert (deployed(trained)(rgb) - expected).abs().max() < 1e-5
 
 
 @torch.inference_mode()
@@ -74,22 +75,23 @@ def test_parameters_of_the_training_form_are_the_known_ones():
 
 
 def test_deployed_keys_are_plain_convolutions():
-    keys = set(ECBSR(scale=2, is_deployed=True).state_dict())
+    keys = set(deployed(ECBSR(scale=2)).state_dict())
     expected = {f"backbone.{i}.conv3x3.{kind}" for i in range(18) for kind in ("weight", "bias")}
     assert keys == expected | {f"backbone.{i}.act.weight" for i in range(17)}
 
 
 @torch.inference_mode()
 def test_deployed_weights_load_into_the_training_form_too(trained: ECBSR, rgb: torch.Tensor):
-    deployed = trained.deployed()
+    merged = deployed(trained)
     network = ECBSR(scale=2).eval()
-    network.load_state_dict(network.adapt_state_dict(deployed.state_dict()))
-    assert (network(rgb) - deployed(rgb)).abs().max() < 1e-5
+    network.load_state_dict(network.adapt_state_dict(merged.state_dict()))
+    assert (network(rgb) - merged(rgb)).abs().max() < 1e-5
 
 
 @torch.inference_mode()
 def test_without_weights_the_image_is_repeated():
-    network = ECBSR(scale=2, is_deployed=True)
+    network = deployed(ECBSR(scale=2))
+    assert isinstance(network, ECBSR)
     for parameter in network.parameters():
         parameter.zero_()
     y = torch.rand(1, 1, 3, 4)

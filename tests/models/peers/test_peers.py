@@ -19,6 +19,7 @@ from safmn_bench.models.names import find_candidate
 from safmn_bench.models.peers.luma import LumaNetwork
 from safmn_bench.models.resize import bicubic_up
 from safmn_bench.profiling.common.paper import read_table
+from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.counting.flops import LR_SIZES
 
 EVERY = [(name, scale) for name, model in MODELS.items() for scale in model.scales]
@@ -27,8 +28,9 @@ LUMA = ["srcnn", "fsrcnn", "espcn", "vdsr", "lapsrn", "ecbsr_m16c64"]
 
 
 def test_catalogue_names_every_method_of_table_1():
-    assert {model.label for model in MODELS.values()} == {row["method"] for row in read_table("table1.csv")}
-    assert set(MODELS) == {
+    peers = {name: model for name, model in MODELS.items() if model.table == 1}
+    assert {model.label for model in peers.values()} == {row["method"] for row in read_table("table1.csv")}
+    assert set(peers) == {
         *("bicubic", "srcnn", "fsrcnn", "espcn", "vdsr", "lapsrn", "carn_m", "carn", "edsr_baseline", "imdn", "pan"),
         *("lapar_a", "ecbsr_m16c64", "smsr", "shufflemixer", "safmn"),
     }
@@ -51,7 +53,7 @@ def test_gradients_reach_every_trained_weight(name: str):
         for parameter in network.parameters():  # weights that start tiny or at zero hide what is connected
             if parameter.requires_grad:
                 parameter.add_(0.02 * torch.randn_like(parameter))
-    sr = network(torch.rand(2, 3, 9, 8))
+    sr = network(torch.rand(2, 3, 17, 16))
     loss = (sr - torch.rand_like(sr)).abs().mean() + (getattr(network, "extra_loss", None) or 0.0)
     loss.backward()
     weights = {key: p for key, p in network.named_parameters() if p.requires_grad}
@@ -61,7 +63,7 @@ def test_gradients_reach_every_trained_weight(name: str):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_gradients_reach_the_image_in_evaluation(name: str):
-    rgb = torch.rand(1, 3, 8, 9, requires_grad=True)
+    rgb = torch.rand(1, 3, 16, 17, requires_grad=True)
     build_model(name, 2).eval()(rgb).square().sum().backward()
     assert rgb.grad is not None
     assert (rgb.grad.abs().sum(dim=(0, 2, 3)) > 0).all()
@@ -69,7 +71,7 @@ def test_gradients_reach_the_image_in_evaluation(name: str):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_grey_images_give_finite_images_and_luma_networks_keep_them_grey(name: str):
-    grey = torch.rand(1, 1, 8, 9).expand(-1, 3, -1, -1)
+    grey = torch.rand(1, 1, 16, 17).expand(-1, 3, -1, -1)
     with torch.inference_mode():
         sr = build_model(name, 2).eval()(grey)
     assert torch.isfinite(sr).all()
@@ -81,9 +83,11 @@ def test_grey_images_give_finite_images_and_luma_networks_keep_them_grey(name: s
 def test_fast_form_gives_the_same_image(name: str):
     torch.manual_seed(0)
     network = build_model(name, 2).eval()
-    rgb = torch.rand(1, 3, 11, 8)
+    rgb = photograph(19, 16)
     with torch.inference_mode():
-        assert (optimise(build_like(network, name))(rgb) - network(rgb)).abs().max() < 1e-5
+        expected = network(rgb)
+        tolerance = 1e-5 * max(1.0, expected.abs().max().item())  # fresh networks may leave [0, 1] far behind
+        assert (optimise(build_like(network, name))(rgb) - expected).abs().max() < tolerance
 
 
 def build_like(network: torch.nn.Module, name: str) -> torch.nn.Module:
@@ -146,7 +150,7 @@ def test_bicubic_in_floating_point_is_the_8_bit_one_but_for_rounding():
 
 def train(name: str, photographs: Path, out: Path, iterations: int) -> list[float]:
     """Losses of a run by the quick recipe with small patches, a mean per tenth of it."""
-    keys = {"iterations": iterations, "patch": 12, "batch": 4, "log_every": iterations // 10, "validate_every": 1000}
+    keys = {"iterations": iterations, "patch": 16, "batch": 4, "log_every": iterations // 10, "validate_every": 1000}
     options = ["--set", *(f"train.{key}={value}" for key, value in keys.items())]
     data = ["--train-data", str(photographs), "--out", str(out), "--scale", "2", "--recipe", "quick"]
     assert run(["--model", name, "--device", "cpu", *data, *options]) == 0
