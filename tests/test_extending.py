@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from made_records import made_record, scores_of, write_run
 from short_runs import arguments, folder_of
+from torch import nn
 
 from safmn_bench.ablations.evaluate import main as evaluate
 from safmn_bench.ablations.metrics import METRICS, Compared, Digits, Metric
@@ -16,8 +18,12 @@ from safmn_bench.ablations.scoring.score import Protocol, comparable
 from safmn_bench.analysis.findings.rows import budgets, ranking
 from safmn_bench.analysis.findings.runs import read_study
 from safmn_bench.analysis.report import main as report
+from safmn_bench.analysis.stats.entries import FIGURES, Figure
 from safmn_bench.analysis.stats.groups import find_runs, measure
 from safmn_bench.analysis.tables import main as tables
+from safmn_bench.models.blocks import NORMS
+from safmn_bench.models.catalog import MODELS, Model
+from safmn_bench.profiling.complexity import main as complexity
 
 
 def mean_absolute_error(pair: Compared) -> float:
@@ -128,3 +134,78 @@ def test_runs_with_and_without_a_further_metric_compare_in_what_they_share(tmp_p
     assert comparable(protocol) == Protocol(scale=4).text
     assert rows["w_o_FM"].comparisons["Manga109", "psnr_y_db"].difference == pytest.approx(-0.5)
     assert ("Manga109", "psnr_rgb_db") not in rows["w_o_FM"].comparisons
+
+
+def test_a_column_of_table_3_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    hours = Figure(of=lambda one: sum(r.train_seconds for r in one.records), title="training", unit="[h]", digits=2,
+                   divisor=3600)  # fmt: skip
+    monkeypatch.setitem(FIGURES, "train_seconds", hours)
+    for seed in (0, 1):
+        write_run(tmp_path, made_record("w_o_FM", seed, train_seconds=4500.0))
+    for form, name in (("csv", "3.csv"), ("markdown", "3.md"), ("latex", "3.tex")):
+        call = ["--table", "3", "--runs", str(tmp_path), "--format", form, "--out", str(tmp_path / name)]
+        assert tables(call) == 0
+    (row,) = (row for row in rows_of(tmp_path / "3.csv") if row["variant"] == "w_o_FM")
+    assert row["measured_train_seconds"] == "9000.0"
+    assert r"measured: training \[h\]" in (tmp_path / "3.md").read_text()
+    assert "| 2.50 |" in (tmp_path / "3.md").read_text()
+    assert "training" in (tmp_path / "3.tex").read_text()
+
+
+class Halved(nn.Module):
+    """A norm without parameters."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 2
+
+
+def test_a_norm_is_one_entry_from_a_variant_file_to_its_record(
+    monkeypatch: pytest.MonkeyPatch, photographs: Path, tmp_path: Path
+):
+    monkeypatch.setitem(NORMS, "halved", Halved)
+    variant = tmp_path / "halved.yaml"
+    variant.write_text("model: {n_blocks: 1, dim: 8, norm: halved}\n")
+    assert run(arguments(photographs, variant, tmp_path / "out")) == 0
+    record = json.loads(RunFolder(folder_of(tmp_path / "out", "halved")).record.read_text())
+    assert record["config"]["norm"] == "halved"
+    assert record["status"] == "finished"
+    # by hand, of one block of dim 8 at x4: 3x3 convolutions 3 -> 8 and 8 -> 48; four 3x3 depthwise on 2 channels, a 1x1
+    # on 8; 3x3 8 -> 16 and 1x1 16 -> 8; and nothing for the norm
+    assert record["params"] == (224 + 3504) + (4 * 20 + 72) + (1168 + 136)
+
+
+class Tripled(nn.Module):
+    """A network of the literature, as models/peers has one."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.body = nn.Conv2d(3, 3 * scale**2, 3, 1, 1)
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        return nn.functional.pixel_shuffle(self.body(rgb), self.scale)
+
+
+def test_a_peer_is_one_entry_counted_trained_scored_and_in_table_1(
+    monkeypatch: pytest.MonkeyPatch, photographs: Path, tmp_path: Path
+):
+    peer = Model(name="tripled", label="Tripled", scales=(2, 3, 4), build=lambda scale: Tripled(scale))
+    monkeypatch.setitem(MODELS, "tripled", peer)
+    assert complexity(["--models", "tripled", "--csv", str(tmp_path / "counts.csv")]) == 0
+    (counts,) = rows_of(tmp_path / "counts.csv")
+    assert (counts["model"], counts["params"]) == ("Tripled", str(28 * 48))
+    assert counts["flops"] == str(27 * 48 * 320 * 180)
+
+    out = tmp_path / "out"
+    call = arguments(photographs, "-", out)
+    call[:2] = ["--model", "TRIPLED"]
+    assert run(call) == 0
+    weights = RunFolder(folder_of(out, "tripled")).weights
+    scored = ["--benchmarks", str(photographs / "score"), "--csv", str(tmp_path / "scores.csv")]
+    assert evaluate(["--model", "tripled", "--weights", str(weights), *scored]) == 0
+    assert {row["model"] for row in rows_of(tmp_path / "scores.csv")} == {"tripled"}
+    assert tables(["--table", "1", "--runs", str(out), "--format", "csv", "--out", str(tmp_path / "1.csv")]) == 0
+    assert [row["measured_params"] for row in rows_of(tmp_path / "1.csv") if row["method"] == "tripled"] == ["1344"]

@@ -1,6 +1,6 @@
 """Measured rows before they meet the paper's: from run records, and from scores and counts without a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from safmn_bench.ablations.metrics import METRICS
@@ -10,6 +10,29 @@ from safmn_bench.models.names import network_key
 
 Value = str | float | int | None
 COSTS = ("params", "flops", "acts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure of a trained network beside its scores: a field of Tables 1, 3 and 4; with a title, a column too."""
+
+    of: Callable[[Measured], Value]
+    title: str = ""
+    unit: str = ""
+    """As the header shows it, such as [K]."""
+    digits: int = 0
+    divisor: float = 1.0
+    """What a number is divided by before it is shown; CSV files hold it whole."""
+
+
+FIGURES = {
+    "params": Figure(of=lambda one: one.records[0].params, title="params", unit="[K]", digits=2, divisor=1e3),
+    "flops": Figure(of=lambda one: one.records[0].flops, title="FLOPs (MACs)", unit="[G]", digits=2, divisor=1e9),
+    "acts": Figure(of=lambda one: one.records[0].acts, title="acts", unit="[M]", digits=2, divisor=1e6),
+    "runs": Figure(of=lambda one: len(one.records), title="runs"),
+    "collapsed_runs": Figure(of=lambda one: one.collapsed),
+}
+"""Field -> figure, in the order of the columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +88,8 @@ def main_setting(measured: Sequence[Measured]) -> str:
 
 
 def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
-    record = one.records[0]
-    values: dict[str, Value] = {"params": record.params, "flops": record.flops, "acts": record.acts}
-    values |= {"runs": len(one.records), "collapsed_runs": one.collapsed, "setting": one.setting}
+    values: dict[str, Value] = {field: figure.of(one) for field, figure in FIGURES.items()}
+    values["setting"] = one.setting
     scores = {dataset: _scores(one, dataset) for dataset in datasets_of([one])}
     return Entry(
         key=network_key(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric, metrics_in
-from safmn_bench.analysis.stats.entries import COSTS, Entry, Value
+from safmn_bench.analysis.stats.entries import COSTS, FIGURES, Entry, Value
 from safmn_bench.analysis.tabular.table import MEASURED, PUBLISHED, Column, Piece, Row, Table
 from safmn_bench.models.errors import normalised
 from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import read_table
 
 PAPER_COSTS = {"params": "params_k", "flops": "flops_g", "acts": "acts_m"}
-UNITS = {"params": 1e3, "flops": 1e9, "acts": 1e6}
-_COST_TITLES = {"params": ("params", "[K]"), "flops": ("FLOPs (MACs)", "[G]"), "acts": ("acts", "[M]")}
+UNITS = {cost: FIGURES[cost].divisor for cost in COSTS}
 _STANDARD = metrics_in([])
 _SCORE_UNIT = " / ".join(metric.heading(metric.title) for metric in _STANDARD)
 
@@ -160,7 +159,7 @@ def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric]) 
         *PAPER_COSTS.values(),
         *(f"{dataset}_{metric.published}" for dataset in layout.datasets for metric in _published_metrics()),
     ]
-    ours = [*COSTS, "runs", "collapsed_runs"]
+    ours = list(FIGURES)
     ours += [f"{dataset}_{metric.field}{end}" for dataset in measured for metric in metrics for end in _STATISTICS]
     starred = ["collapsed"] if layout.section == "group" else []
     return [*layout.names, *(f"paper_{f}" for f in [*paper, *starred]), *(f"measured_{f}" for f in [*ours, "setting"])]
@@ -177,7 +176,7 @@ def _columns(
         Column(title=title, pieces=[Piece(key=key)], once=key == layout.section) for key, title in layout.names.items()
     ]
     for cost, key in PAPER_COSTS.items():
-        title, unit = _COST_TITLES[cost]
+        title, unit = FIGURES[cost].title, FIGURES[cost].unit
         columns.append(Column(title=title, unit=unit, pieces=[Piece(key=f"paper_{key}")], band=PUBLISHED))
     for dataset in layout.datasets:
         pieces = [
@@ -185,11 +184,9 @@ def _columns(
             for index, metric in enumerate(_published_metrics())
         ]
         columns.append(Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=PUBLISHED, starred=True))
-    for cost in COSTS:
-        piece = Piece(key=f"measured_{cost}", digits=2, unit=UNITS[cost])
-        title, unit = _COST_TITLES[cost]
-        columns.append(Column(title=title, unit=unit, pieces=[piece], band=MEASURED))
-    columns.append(Column(title="runs", pieces=[Piece(key="measured_runs", digits=0)], band=MEASURED))
+    for field, figure in ((field, figure) for field, figure in FIGURES.items() if figure.title):
+        piece = Piece(key=f"measured_{field}", digits=figure.digits, unit=figure.divisor)
+        columns.append(Column(title=figure.title, unit=figure.unit, pieces=[piece], band=MEASURED))
     for dataset in measured:
         columns += _measured_columns(layout, dataset, metrics, entries)
     return columns
