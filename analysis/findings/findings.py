@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.runs import Study, planned_iterations, published, seed_means, starred
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
 from safmn_bench.analysis.stats.rank_correlation import Correlation, spearman
-from safmn_bench.analysis.stats.significance import Comparison
 
 SIZE_OF_EFFECT = "DIV2K_val_psnr"
 """The published column that differences are held against: of photographs, as the benchmarks are."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from safmn_bench.ablations.judging.significance import Comparison, compare
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.attribution import figure as lam_figure
 from safmn_bench.analysis.attribution.attribute import (
@@ -28,7 +29,6 @@ from safmn_bench.analysis.findings.runs import SCALE, Study
 from safmn_bench.analysis.networks import subject_of
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import number
-from safmn_bench.analysis.stats.significance import Comparison, compare
 from safmn_bench.analysis.webpage.pictures import MOST_NETWORKS
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.files import write_csv

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.findings import findings as study_findings
@@ -19,7 +20,6 @@ from safmn_bench.analysis.findings.rows import MEAN
 from safmn_bench.analysis.findings.runs import Study, published
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin
-from safmn_bench.analysis.stats.significance import Comparison
 from safmn_bench.analysis.webpage.page import template
 from safmn_bench.models.variants import change_of
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from safmn_bench.ablations.judging.significance import Comparison, Interval, compare, interval, uneven_scatter
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
 from safmn_bench.ablations.record import Record, RunFolder, read_record
 from safmn_bench.ablations.scoring.score import comparable
-from safmn_bench.analysis.stats.significance import Comparison, Interval, compare, interval, uneven_scatter
 from safmn_bench.models.errors import UserError
 
 BASELINE = "baseline"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from safmn_bench.analysis.stats.significance import LEVEL
+from safmn_bench.ablations.judging.significance import LEVEL
 
 FEWEST = 4  # networks that an interval needs: its standard error divides by n - 3
 

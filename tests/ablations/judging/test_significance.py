@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from safmn_bench.analysis.stats.significance import compare, holm, interval, uneven_scatter
+from safmn_bench.ablations.judging.significance import compare, holm, interval, uneven_scatter
 
 RUN, TASTE, REST = 0.03, 0.02, 0.05  # dB: standard deviations of the model's terms, the first as authors report it
 

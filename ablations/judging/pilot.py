@@ -1,0 +1,68 @@
+"""What runs that are there tell about the noise of those to come."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from safmn_bench.ablations.judging.power import Noise
+from safmn_bench.ablations.judging.significance import noise_of
+from safmn_bench.ablations.metrics import metrics_in
+from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.models.errors import UserError
+
+RECORDS = "*/x[234]/seed*/record.json"
+
+
+def read_pilot(runs: Path) -> list[Record]:
+    """The finished runs of a folder that compare: one scale, budget, training set and protocol, that of most of them.
+
+    Raises UserError where the folder is missing or holds no finished run.
+    """
+    if not runs.is_dir():
+        raise UserError(f"{runs} is not a folder. Give the folder that run.py wrote to (its --out).")
+    read = (read_record(RunFolder(path.parent)) for path in sorted(runs.glob(RECORDS)))
+    finished = [record for record in read if record is not None and record.status == "finished"]
+    if not finished:
+        raise UserError(f"{runs} holds no finished run ({RECORDS}). Run ablations/run.py --out {runs} first.")
+    groups: dict[str, list[Record]] = {}
+    for record in finished:
+        groups.setdefault(_setting(record), []).append(record)
+    return max(groups.values(), key=len)
+
+
+def _setting(record: Record) -> str:
+    train = record.recipe.get("train", {})
+    content = record.data.get("train", {}).get("content", "")
+    return json.dumps([record.scale, train, content, record.protocol], sort_keys=True)
+
+
+def networks_of(records: Sequence[Record]) -> list[str]:
+    """Every network once, in the order met."""
+    return list(dict.fromkeys(record.variant for record in records))
+
+
+def noises(records: Sequence[Record], baseline: str = "baseline") -> dict[tuple[str, str], Noise]:
+    """(benchmark, metric) -> what moves its scores. Raises UserError: no baseline, or no seed repeated."""
+    found: dict[tuple[str, str], Noise] = {}
+    if baseline not in networks_of(records):
+        raise UserError(
+            f"Among the runs is no {baseline}, which differences are taken from (there: "
+            f"{', '.join(networks_of(records))}). Run it too."
+        )
+    for dataset in dict.fromkeys(name for record in records for name in record.scores):
+        for metric in metrics_in(key for record in records for key in record.scores.get(dataset, {})):
+            scores: dict[str, dict[int, dict[str, float]]] = {}
+            for record in records:
+                images = record.scores.get(dataset, {}).get("images", {})
+                if images and all(each.get(metric.name) is not None for each in images.values()):
+                    own = {image: each[metric.name] for image, each in images.items()}
+                    scores.setdefault(record.variant, {})[record.seed] = own
+            if baseline in scores:
+                found[dataset, metric.name] = noise_of(scores, baseline)
+    known = {where: noise for where, noise in found.items() if noise.run.freedom}
+    if not known:
+        raise UserError(
+            "The runs tell no noise: at least one network needs two seeds, finished and scored on the same images. "
+            "Run more seeds (--seeds 0 1), or give a standard deviation with --sd."
+        )
+    return known

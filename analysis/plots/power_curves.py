@@ -1,0 +1,62 @@
+"""The difference that a number of seeds finds: a panel per benchmark, alone and within the family, with intervals."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
+from safmn_bench.ablations.metrics import METRICS
+from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
+
+SEEDS = (2, 3, 4, 5, 6, 8, 10, 14, 20, 30)
+_TICKS = (2, 3, 5, 10, 20, 30)
+_COLUMNS = 3
+_PANEL_INCHES = (2.3, 2.2)
+
+
+def draw(known: Mapping[tuple[str, str], Noise], *, networks: int, chance: float = CHANCE) -> Figure:
+    """One panel for each (benchmark, metric) of `known`; the bands are the 95 % intervals of the estimate."""
+    columns = min(_COLUMNS, len(known))
+    rows = -(-len(known) // columns)
+    width, height = _PANEL_INCHES
+    figure = Figure(figsize=(max(3.4, width * columns), height * rows + 0.6), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, ((dataset, metric), noise) in zip(panels, known.items(), strict=False):
+        _draw_panel(axes, dataset, metric, noise, networks, chance)
+    for axes in panels[len(known) :]:
+        axes.set_visible(False)
+    handles, titles = panels[0].get_legend_handles_labels()
+    figure.legend(handles, titles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_panel(axes: Axes, dataset: str, metric: str, noise: Noise, networks: int, chance: float) -> None:
+    lines = lines_of_seeds(dataset, metric, noise, networks, SEEDS, chance)
+    for index, judged in enumerate(dict.fromkeys(line.judged for line in lines)):
+        own = [line for line in lines if line.judged == judged]
+        title = "alone" if judged == "alone" else f"among {own[0].comparisons} (Holm)"
+        middle, low, high = (
+            [value or 0.0 for value in column]
+            for column in (
+                [line.detectable for line in own],
+                [line.detectable_low for line in own],
+                [line.detectable_high for line in own],
+            )
+        )
+        axes.fill_between(SEEDS, low, high, color=COLOURS[index], alpha=0.15, linewidth=0)
+        axes.plot(SEEDS, middle, color=COLOURS[index], linestyle=DASHES[index], linewidth=1.3, label=title)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 3, 5, 7)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_title(f"{label(dataset)} (sd {noise.run.sd:.3g}, {noise.run.freedom} df)")
+    axes.set_xlabel("seeds of each network")
+    axes.set_ylabel(METRICS[metric].heading(f"Δ {METRICS[metric].label} found in {chance:.0%}"))
+    axes.grid(True)
+    axes.set_axisbelow(True)
