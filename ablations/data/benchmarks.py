@@ -9,9 +9,10 @@ Pairs are kept in memory once read, up to `CACHE_BYTES` per benchmark: validatio
 not kept on disk, where reading an LR file would take as long as making it (what costs is decoding the HR file).
 """
 
+import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,16 @@ class Pair:
     """images.pixel_digest of the whole HR image."""
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a benchmark is made of, wherever it lies and however its files are stored."""
+
+    hr: str
+    """A digest of all images' names and HR pixels."""
+    lr: str
+    """The same of LR, made or read."""
+
+
 @dataclass
 class Benchmark:
     """A named list of images at one scale; `pairs()` reads them in order."""
@@ -58,10 +69,20 @@ class Benchmark:
     """Where LR comes from, in words."""
     _cache: dict[str, Pair] = field(default_factory=dict, repr=False)
     _cached_bytes: int = 0
+    _content: Content | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process reads the images itself."""
-        return Benchmark, (self.name, self.scale, self.items, self.lr_origin)
+        return _reopened, (self.name, self.scale, self.items, self.lr_origin, self._content)
+
+    def content(self) -> Content:
+        """Digests of its images, all of which are read the first time. Raises UserError naming a bad file."""
+        if self._content is None:
+            pairs = sorted((pair.name, pair.digest, pixel_digest(pair.lr)) for pair in self.pairs())
+            self._content = Content(
+                hr=_digest(f"{name} {hr}" for name, hr, _ in pairs), lr=_digest(f"{name} {lr}" for name, _, lr in pairs)
+            )
+        return self._content
 
     def load(self, item: ImageFiles) -> Pair:
         """Read one image, or take it from the cache. Raises UserError naming the file that is wrong."""
@@ -85,6 +106,14 @@ class Benchmark:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
+
+
+def _reopened(name: str, scale: int, items: Sequence[ImageFiles], lr_origin: str, content: Content | None) -> Benchmark:
+    return Benchmark(name, scale, items, lr_origin, _content=content)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
 
 
 def open_benchmark(folder: Path, scale: int, lr: LRChoice = AS_IT_LIES) -> Benchmark:

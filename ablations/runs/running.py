@@ -18,7 +18,7 @@ from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement, open_batches
 from safmn_bench.ablations.recipe import Recipe, whole_config
 from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record
-from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
+from safmn_bench.ablations.scoring.score import Protocol, protocol_of, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
@@ -33,6 +33,8 @@ from safmn_bench.profiling.common.images import pixel_digest
 from safmn_bench.profiling.common.locks import held
 from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions
 from safmn_bench.profiling.counting.flops import complexity
+
+_CONTENT = "data.content."  # of a configuration: digests of each benchmark's HR and LR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Plan:
     @property
     def protocol(self) -> Protocol:
         """How it is scored."""
-        return Protocol(scale=self.scale, further=self.metrics)
+        return protocol_of(self.benchmarks, self.scale, further=self.metrics)
 
     def config(self) -> dict[str, Any]:
         """The effective configuration: two runs with the same one are the same run."""
@@ -67,7 +69,8 @@ class Plan:
             "scale": self.scale,
             "seed": self.seed,
             "recipe": self.recipe.to_dict(),
-            "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]},
+            "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]}
+            | {"content": {b.name: asdict(b.content()) for b in self.benchmarks}},
             **({"metrics": list(self.metrics)} if self.metrics else {}),
         }
 
@@ -138,6 +141,8 @@ def claim(plan: Plan) -> None:
         write_text(path, text)
         return
     before, asked = whole_config(read_mapping(path)), flattened(plan.config())
+    if not any(key.startswith(_CONTENT) for key in before):  # from before benchmarks were told by their pixels
+        before |= {key: value for key, value in asked.items() if key.startswith(_CONTENT)}
     different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
     if different:
         changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
@@ -217,7 +222,11 @@ def described(plan: Plan) -> dict[str, Any]:
         "recipe": {"name": plan.recipe_name, **plan.recipe.to_dict()},
         "config": plan.config()["network"],
         "protocol": plan.protocol.text,
-        "data": {**plan.config()["data"], "placement": plan.placement.reason},
+        "data": {
+            **plan.config()["data"],
+            "lr": {b.name: b.lr_origin for b in plan.benchmarks},
+            "placement": plan.placement.reason,
+        },
         "machine": machine(plan.device),
         "versions": versions(),
         "commit": commit(),

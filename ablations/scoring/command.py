@@ -14,7 +14,7 @@ from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation
 from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
-from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, score
+from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, protocol_of, score
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
@@ -90,7 +90,7 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
 
     `options`: the same as they were typed, for the provenance beside the CSV.
     """
-    protocol = Protocol(scale=args.scale, grey=args.grey, further=further_metrics(args.metrics))
+    further = further_metrics(args.metrics)
     require_writable(args.csv)
     device = choose_device(args.device)
     subject = subject_of(args, device)
@@ -98,6 +98,7 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
     benchmarks = open_images(None, args.benchmarks, args.scale, lr)[1] or [embedded_validation(args.scale)]
     for benchmark in benchmarks:
         check_sample(benchmark.items, benchmark.scale)
+    protocol = protocol_of(benchmarks, args.scale, args.grey, further)
     scores = score_all(subject, benchmarks, protocol, args.save_images)
     show(subject, benchmarks, scores, protocol, per_image=args.per_image)
     if args.csv:

@@ -5,7 +5,8 @@ file would be, and compared with the uint8 HR image. Bicubic is MATLAB's `imresi
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, Pair
+from safmn_bench.ablations.data.pairs import MADE
 from safmn_bench.ablations.metrics import Compared, Metric, metrics_in
 from safmn_bench.ablations.scoring.tiling import Tiling, enlarge_in_tiles, tiling_for
 from safmn_bench.models.errors import UserError, match_name
@@ -32,6 +34,10 @@ GREY_CONVENTIONS = {
 }
 
 
+LR = "LR by MATLAB-style bicubic"
+_READ = re.compile(r" \(read from files: [^()]*\)")  # what `protocol_of` appends where that changes no pixel
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """Everything that decides a score but network and images."""
@@ -41,6 +47,8 @@ class Protocol:
     """A key of GREY_CONVENTIONS."""
     further: tuple[str, ...] = ()
     """Names of METRICS that are scored beside the standard ones."""
+    lr: str = LR
+    """Where LR comes from, in words: see `protocol_of`."""
 
     def __post_init__(self) -> None:
         match_name("greyscale convention", self.grey, GREY_CONVENTIONS, "Choose one with --grey.")
@@ -62,7 +70,7 @@ class Protocol:
         return (
             f"Protocol x{self.scale}: PSNR (dB) and SSIM of luma (BT.601, 16-235, not rounded) of uint8 images, "
             f"{self.border_px} pixels cropped from each side, float64, mean over images; SSIM with an 11x11 Gaussian "
-            f"of sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, LR by MATLAB-style bicubic; "
+            f"of sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, {self.lr}; "
             f"{GREY_CONVENTIONS[self.grey]}." + (f"{_FURTHER}{further}." if further else "")
         )
 
@@ -70,9 +78,23 @@ class Protocol:
 _FURTHER = " Further: "
 
 
+def protocol_of(
+    benchmarks: Sequence[Benchmark], scale: int, grey: str = "luma", further: tuple[str, ...] = ()
+) -> Protocol:
+    """The protocol of these benchmarks: its text says whose LR is read from files, and whose is not bicubic."""
+    read = [one.name for one in benchmarks if one.lr_origin != MADE]
+    other = [one.name for one in benchmarks if any(not item.lr_is_bicubic for item in one.items)]
+    lr = f"LR of {', '.join(other)} as given (not bicubic), else by MATLAB-style bicubic" if other else LR
+    lr += f" (read from files: {', '.join(read)})" if read else ""
+    return Protocol(scale=scale, grey=grey, further=further, lr=lr)
+
+
 def comparable(text: str) -> str:
-    """A protocol's text without the further metrics: they do not change the scores that two runs share."""
-    return text.partition(_FURTHER)[0]
+    """A protocol's text without what changes no score that two runs share.
+
+    That is the further metrics, and whether bicubic LR was read from files or made here.
+    """
+    return _READ.sub("", text.partition(_FURTHER)[0])
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from safmn_bench.analysis.findings.findings import SIZE_OF_EFFECT
 from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
 from safmn_bench.analysis.findings.runs import Study, published
+from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic, caveat_notes, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin
 from safmn_bench.analysis.webpage.page import template
-from safmn_bench.models.variants import change_of
 
 TEMPLATE = "study.md.j2"
 _DASH = "–"
@@ -40,6 +40,7 @@ def readme(study: Study, ranking: Rows, budgets: Rows, lam: Rows, figures: Seque
         recipe=study.records[0].recipe.get("name", "?"),
         budget=budget_of(study.records[0]),
         origin=origin(study.records),
+        caveats=caveat_notes(study.rows, study.failed),
         protocols=sorted({record.protocol for record in study.records}),
         commands=run_commands(study),
         study_command=study_command(study),
@@ -99,12 +100,17 @@ def compact_table(study: Study) -> list[list[str]]:
         delta = paper[row.name] - paper[BASELINE] if row.name in paper and row.name != BASELINE else None
         lines.append(
             [
-                markdown(row.name) + (r"\*" if row.collapsed else ""), f"{record.params / 1e3:.2f}",
+                _marked(row, dataset), f"{record.params / 1e3:.2f}",
                 f"{record.flops / 1e9:.2f}", str(len(row.records)), *(_mean(row, name) for name in study.datasets),
                 judged(row.comparisons.get((dataset, HEADLINE))), signed(delta, 2),
             ]
         )  # fmt: skip
     return [*lines, _bicubic_line(study)]
+
+
+def _marked(row: Measured, dataset: str) -> str:
+    """A network's name, with what is odd about its runs."""
+    return markdown(row.name) + (r"\*" if row.collapsed else "") + (BELOW if below_bicubic(row, dataset) else "")
 
 
 def _mean(row: Measured, dataset: str) -> str:
@@ -124,7 +130,7 @@ def difference_table(study: Study) -> list[list[str]]:
     for row in study.rows:
         if found := study_findings.headline_comparisons(row):
             cells = (judged(found.get(dataset)) for dataset in study.datasets)
-            lines.append([markdown(row.name), markdown(change_of(row.name)), *cells])
+            lines.append([markdown(row.name), markdown(changes_of(row.records[0])), *cells])
     return lines
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 from safmn_bench.ablations.metrics import Metric
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.stats.entries import main_setting
-from safmn_bench.analysis.stats.groups import BASELINE, RECORDS, Measured, datasets_of, find_runs, measure, metrics_of
+from safmn_bench.analysis.stats.groups import (
+    BASELINE,
+    RECORDS,
+    Measured,
+    datasets_of,
+    find_failures,
+    find_runs,
+    measure,
+    metrics_of,
+)
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.paper import read_table
@@ -29,6 +38,8 @@ class Study:
     """One per network, of the setting that most runs have."""
     shorter: Mapping[int, Sequence[Record]]
     """Iterations -> the runs below `budget/`."""
+    failed: Sequence[Record] = ()
+    """Runs of the folder without a result."""
 
     @property
     def name(self) -> str:
@@ -70,7 +81,9 @@ def read_study(folder: Path) -> Study:
         for _, record in _in_order(below) if any(below.glob(RECORDS)) else ():
             shorter.setdefault(planned_iterations(record), []).append(record)
     rows = [row for row in measured if row.setting == setting]
-    return Study(folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())))
+    return Study(
+        folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), failed=find_failures(folder)
+    )
 
 
 def _in_order(folder: Path) -> list[tuple[RunFolder, Record]]:

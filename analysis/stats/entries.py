@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from safmn_bench.ablations.metrics import METRICS
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
+from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic
+from safmn_bench.analysis.stats.contents import contents_part
 from safmn_bench.analysis.stats.groups import Measured, budget_of, datasets_of, metrics_of
 from safmn_bench.analysis.stats.profiles import Profiles, Rows, file_name, number
 from safmn_bench.models.names import network_key
@@ -103,6 +105,8 @@ def _scores(one: Measured, dataset: str) -> dict[str, Value]:
     for metric in metrics_of([one]):
         if score := one.score(dataset, metric.name):
             found |= {metric.field: score.mean, f"{metric.field}_ci95": score.half_width}
+            if metric.name == HEADLINE and below_bicubic(one, dataset):
+                found[f"{metric.field}_below"] = BELOW
         if against := one.comparisons.get((dataset, metric.name)):
             delta = f"{metric.field}_delta"
             found |= {delta: against.difference, f"{delta}_ci95": against.half_width, f"{delta}_p": against.p}
@@ -113,7 +117,9 @@ def _scores(one: Measured, dataset: str) -> dict[str, Value]:
 def _of_bicubic(measured: Sequence[Measured]) -> list[Entry]:
     """Plain bicubic, which every run scores on its benchmarks: one entry for all, by scale."""
     entries: dict[int, Entry] = {}
-    for record in (record for one in measured for record in one.records):
+    main = main_setting(measured)
+    images = {one.setting for one in measured if contents_part(one.setting) != contents_part(main)}
+    for record in (record for one in measured if one.setting not in images for record in one.records):
         entry = entries.setdefault(record.scale, Entry(key="bicubic", label="bicubic", scale=record.scale))
         for dataset, scores in record.bicubic.items():
             entry.scores[dataset] = _by_field(scores)

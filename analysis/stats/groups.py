@@ -1,7 +1,7 @@
 """What was measured, gathered from run records: one `Measured` per network and setting, with its seeds together.
 
-Runs of one network that differ in what decides a score (training budget, training images, protocol) are never
-averaged, nor compared with a baseline of another setting: each setting is a row of its own.
+Runs of one network that differ in what decides a score (training budget, training images, protocol, the images of a
+benchmark) are never averaged, nor compared with a baseline of another setting: each setting is a row of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
 from safmn_bench.ablations.record import Record, RunFolder, read_record
 from safmn_bench.ablations.scoring.score import comparable
+from safmn_bench.analysis.stats.contents import contents_of, differing
 from safmn_bench.models.errors import UserError
 
 BASELINE = "baseline"
@@ -61,9 +62,10 @@ class Measured:
 def measure(records: Sequence[Record], scale: int, baseline: str = BASELINE) -> list[Measured]:
     """The networks of `records` at one scale, in the order met, each compared with `baseline` of its own setting."""
     groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        if record.scale == scale and record.status != "failed":
-            groups.setdefault((record.variant, setting(record)), []).append(record)
+    ended = [record for record in records if record.scale == scale and record.status != "failed"]
+    several = differing(ended)
+    for record in ended:
+        groups.setdefault((record.variant, setting(record) + contents_of(record, several)), []).append(record)
     rows = [Measured(name=name, scale=scale, setting=one, records=runs) for (name, one), runs in groups.items()]
     for one in dict.fromkeys(row.setting for row in rows):
         found = _comparisons([row for row in rows if row.setting == one], baseline)
@@ -142,18 +144,44 @@ RECORDS = "*/x[234]/seed*/record.json"
 def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
     """Every finished or collapsed run below `runs`, by variant, scale and seed.
 
-    Raises UserError where the folder is missing or holds no record, and where a record cannot be read.
+    Raises UserError where the folder is missing or holds no record, where a record cannot be read, and where a run
+    stands there twice.
     """
+    everything = _all_runs(runs)
+    found = [run for run in everything if run[1].status != "failed"]
+    if not found:
+        failed = "".join(f" {len(everything)} failed, such as {r.variant}: {r.error}." for _, r in everything[:1])
+        raise UserError(f"{runs} holds no finished run ({RECORDS}).{failed} Run ablations/run.py --out {runs} first.")
+    _require_each_once(found)
+    return found
+
+
+def find_failures(runs: Path) -> list[Record]:
+    """Every failed run below `runs`, by variant, scale and seed."""
+    return [record for _, record in _all_runs(runs) if record.status == "failed"]
+
+
+def _require_each_once(runs: Sequence[tuple[RunFolder, Record]]) -> None:
+    """Raise UserError for a copied folder: one run would count as two."""
+    seen: dict[tuple[str, str, int, int], RunFolder] = {}
+    for folder, record in runs:
+        key = (record.config_hash, record.variant, record.scale, record.seed)
+        if (other := seen.setdefault(key, folder)) is not folder:
+            raise UserError(
+                f"{other.path} and {folder.path} hold one run: the same configuration and seed {record.seed}. One is a "
+                "copy, which would count as a run of its own: take it away."
+            )
+
+
+def _all_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
     if not runs.is_dir():
         raise UserError(f"{runs} is not a folder. Give the folder that run.py wrote to (its --out).")
     found: list[tuple[RunFolder, Record]] = []
     for path in runs.glob(RECORDS):
         folder = RunFolder(path.parent)
         record = read_record(folder)
-        if record is not None and record.status != "failed":
+        if record is not None:
             found.append((folder, record))
-    if not found:
-        raise UserError(f"{runs} holds no finished run ({RECORDS}). Run ablations/run.py --out {runs} first.")
     return sorted(found, key=lambda item: (item[1].variant, item[1].scale, item[1].seed))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric, metrics_in
+from safmn_bench.analysis.stats.contents import contents_part
 from safmn_bench.analysis.stats.entries import COSTS, FIGURES, Entry, Value
 from safmn_bench.analysis.tabular.table import MEASURED, PUBLISHED, Column, Piece, Row, Table
 from safmn_bench.models.errors import normalised
@@ -121,7 +122,7 @@ def _extra_row(layout: Layout, entry: Entry, section: str) -> Row:
     return Row(
         values=names | _values(layout, entry),
         section=section if layout.section else "",
-        ranked_with=str(names.get("scale", "")),
+        ranked_with=str(names.get("scale", "")) + contents_part(str(entry.values.get("setting", ""))),
         collapsed=collapsed,
     )
 
@@ -203,6 +204,7 @@ def _measured_columns(
     pieces: list[Piece] = []
     for metric in _STANDARD:
         pieces += _mean(field, metric, " / " if pieces else "", interval=metric is headline)
+    pieces.append(Piece(key=f"{field}_{headline.field}_below"))
     columns = [Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=MEASURED, starred=True)]
     if any(f"{headline.field}_delta" in scores for entry in entries for d, scores in entry.scores.items()
            if _spelled(layout, d) == dataset):  # fmt: skip

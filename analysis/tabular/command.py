@@ -11,7 +11,7 @@ from pathlib import Path
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown, printable
 from safmn_bench.analysis.stats.entries import Entry, Value, entries_from
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, measure
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_failures, find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.tabular.ablation_tables import build
 from safmn_bench.analysis.tabular.latex import to_latex
@@ -30,10 +30,17 @@ def table_of(
 ) -> Table:
     """Table `number` of the paper. Raises UserError for unusable files, and for a scale that the table has not."""
     records = [record for _, record in find_runs(runs)] if runs is not None else []
-    return tabulate(number, records, read_profiles(profiles), scale)
+    failed = find_failures(runs) if runs is not None else []
+    return tabulate(number, records, read_profiles(profiles), scale, failed)
 
 
-def tabulate(number: int, records: Sequence[Record], profiles: Profiles, scale: int | None = None) -> Table:
+def tabulate(
+    number: int,
+    records: Sequence[Record],
+    profiles: Profiles,
+    scale: int | None = None,
+    failed: Sequence[Record] = (),
+) -> Table:
     """The same from what was read; only what belongs to the table is taken."""
     if number in (2, 5):
         if scale not in (None, 4):
@@ -42,7 +49,8 @@ def tabulate(number: int, records: Sequence[Record], profiles: Profiles, scale: 
     scales = [scale] if scale else [2, 3, 4] if number == 1 else [4]
     measured: list[Measured] = [row for at in scales for row in _measured(number, records, at)]
     entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
-    return build(number, entries, scale, notes_for(number, measured, profiles))
+    failed = [record for record in failed if record.scale in scales and belongs(record, number)]
+    return build(number, entries, scale, notes_for(number, measured, profiles, failed))
 
 
 def _measured(number: int, records: Sequence[Record], scale: int) -> list[Measured]:

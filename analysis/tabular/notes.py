@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 
-from safmn_bench.analysis.stats.groups import Measured, datasets_of, uneven
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.stats.caveats import caveat_notes
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, uneven
 from safmn_bench.analysis.stats.profiles import Profiles, file_name
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.tabular.ablation_tables import PAPER_COSTS, UNITS
 from safmn_bench.models.catalog import MODELS
+from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import compare
 
 _PUBLISHED = (
@@ -19,10 +22,13 @@ _COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are 
 _ASTERISK = "*: training collapsed; the scores are of weights from before."
 
 
-def notes_for(number: int, measured: Sequence[Measured], profiles: Profiles) -> list[str]:
+def notes_for(
+    number: int, measured: Sequence[Measured], profiles: Profiles, failed: Sequence[Record] = ()
+) -> list[str]:
     """All notes of a table, the general ones first."""
     notes = [_PUBLISHED, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
-    notes += provenance_notes(measured) + collapse_notes(measured) + _scatter(measured)
+    notes += provenance_notes(measured) + caveat_notes(measured, failed) + collapse_notes(measured)
+    notes += _scatter(measured)
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
 
 
@@ -88,6 +94,8 @@ def _from_runs(number: int, measured: Sequence[Measured]) -> list[tuple[str, str
     for one in measured:
         record = one.records[0]
         name = MODELS[record.model].label if number == 1 and record.model in MODELS else one.name
+        if number == 1 and record.model == "safmn" and network_key(one.name) != BASELINE:
+            continue  # a variant's counts are not those of SAFMN's printed row
         counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
         for cost, column in PAPER_COSTS.items():
             if reason := compare(number, name, one.scale, column, counts[cost] / UNITS[cost]):

@@ -99,7 +99,12 @@ def table5(profiles: Profiles) -> Table:
         ],
         columns=_columns5(_labels(profiles.operators)),
         rows=rows,
-        notes=[_PAPER_MACHINE + " By torch.profiler; the paper does not say over how many calls."],
+        notes=[
+            _PAPER_MACHINE + " By torch.profiler; the paper does not say over how many calls.",
+            *dict.fromkeys(
+                _made_on(rows[0]) for rows in profiles.operators.values() if rows and rows[0].get("hardware")
+            ),
+        ],
     )
 
 

@@ -10,9 +10,11 @@ import torch
 
 from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.attribution.local_attribution import STEPS
 from safmn_bench.analysis.attribution.objective import Window
-from safmn_bench.analysis.stats.groups import find_runs
+from safmn_bench.analysis.stats.caveats import counted
+from safmn_bench.analysis.stats.groups import find_failures, find_runs
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
 from safmn_bench.analysis.webpage import rows as report_rows
@@ -78,7 +80,7 @@ def make(args: argparse.Namespace) -> Path:
         window=Window(*args.lam_window) if args.lam_window else None,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
-    write_text(path, page_of(runs, show, profiles, made))
+    write_text(path, page_of(runs, show, profiles, made, find_failures(args.runs)))
     return path
 
 
@@ -96,8 +98,8 @@ class Show:
     """Path steps at once; None lets the free memory decide, and with it the last digits of an attribution."""
 
 
-def page_of(runs: Runs, show: Show, profiles: Profiles, made: str) -> str:
-    """The page's HTML. Raises UserError where it would be too large."""
+def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, failed: Sequence[Record] = ()) -> str:
+    """The page's HTML; `failed`: runs without a result. Raises UserError where it would be too large."""
     if show.device.type == "cpu":
         keep_freed_memory()
     runs = sorted(runs, key=lambda run: paper_order(run[1].variant))
@@ -105,9 +107,9 @@ def page_of(runs: Runs, show: Show, profiles: Profiles, made: str) -> str:
     scales = sorted({record.scale for record in records})
     view = View(
         title="Super-resolution ablations, measured",
-        lead=lead(runs, scales),
+        lead=lead(records, failed),
         scales=[scale_view(runs, scale, pictures_of(runs, scale, show)) for scale in scales],
-        runs=report_rows.runs(records),
+        runs=report_rows.runs([*records, *failed]),
         profiles=profile_grids(profiles),
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),
@@ -116,15 +118,10 @@ def page_of(runs: Runs, show: Show, profiles: Profiles, made: str) -> str:
     return render(view)
 
 
-def lead(runs: Runs, scales: Sequence[int]) -> str:
-    """The report in one sentence."""
-    records = [record for _, record in runs]
-    variants = len({record.variant for record in records})
-    collapsed = sum(record.status == "collapsed" for record in records)
-    failed = sum(record.status == "failed" for record in records)
-    ends = [f"{count} {word}" for count, word in ((collapsed, "collapsed"), (failed, "failed")) if count]
-    at = " and ".join(f"x{scale}" for scale in scales)
-    return f"{variants} networks in {len(records)} runs at {at}" + (f", {' and '.join(ends)}" if ends else "") + "."
+def lead(records: Sequence[Record], failed: Sequence[Record]) -> str:
+    """The report in one sentence: networks, runs, and each failure."""
+    at = " and ".join(f"x{scale}" for scale in sorted({record.scale for record in records}))
+    return f"{counted(records, failed, f' at {at}')}."
 
 
 def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.plots.loss_curves import MOST, Curve, read_curve
+from safmn_bench.analysis.stats.caveats import caveat_notes
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, measure
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
@@ -98,7 +99,7 @@ def scale_view(runs: Runs, scale: int, pictures: Pictures) -> ScaleView:
         losses=_losses(curves, scale),
         tradeoff=_tradeoff(rows, scale),
         costs=report_rows.uncounted(rows),
-        notes=[printable(note) for note in [*provenance_notes(rows), *collapse_notes(rows)]],
+        notes=[printable(note) for note in [*provenance_notes(rows), *caveat_notes(rows), *collapse_notes(rows)]],
         comparisons=pictures.comparisons,
         lam=pictures.lam,
         left_out=[*missing, *pictures.left_out],

@@ -8,9 +8,9 @@ from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import printable
+from safmn_bench.analysis.stats.caveats import below_bicubic, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, metrics_of
 from safmn_bench.analysis.stats.provenance import hardware, short_commit
-from safmn_bench.models.variants import change_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +73,16 @@ def _overview_row(
 ) -> list[Cell]:
     record = row.records[0]
     collapsed = f"{row.collapsed} of {len(row.records)} collapsed" if row.collapsed else ""
-    cells = [words(row.name, collapsed)]
+    below = [dataset for dataset in datasets if below_bicubic(row, dataset)]
+    noted = [collapsed] if collapsed else []
+    noted += [f"not above bicubic on {', '.join(below)}"] if below else []
+    cells = [words(row.name, "; ".join(noted))]
     cells += [number(record.params / 1e3, 2), number(record.flops / 1e9, 3), number(record.acts / 1e6, 2)]
     for dataset in datasets:
         cells += [_score(row, dataset, metric) for metric in metrics]
     cells.append(number(len(row.records), 0))
     cells += [words(settings[row.setting])] if len(settings) > 1 else []
-    return [*cells, words(change_of(row.name))]
+    return [*cells, words(changes_of(row.records[0]))]
 
 
 def _score(row: Measured, dataset: str, metric: Metric) -> Cell:

@@ -1,0 +1,133 @@
+"""What a reader must know about measured rows before comparing them, in one sentence each: for tables, report, study.
+
+Recipe keys that a network changes, networks that are no better than bicubic, benchmarks of one name that hold different
+images, and runs that failed. Nothing is said where there is nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.stats.contents import differing
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of
+from safmn_bench.models.catalog import MODELS
+from safmn_bench.models.mappings import flattened
+from safmn_bench.models.safmn import SAFMNConfig
+from safmn_bench.models.variants import change_of
+
+_NOT_CHANGED = ("name", "version", "train.iterations")
+"""Of a recipe: what is told elsewhere, with the setting."""
+BELOW = "†"
+"""Marks a mean that is not above bicubic's on the same images."""
+
+
+def caveat_notes(rows: Sequence[Measured], failed: Sequence[Record] = ()) -> list[str]:
+    """Every such sentence."""
+    return [*recipe_notes(rows), *bicubic_notes(rows), *content_notes(rows), *ending_notes(rows, failed)]
+
+
+def recipe_notes(rows: Sequence[Measured]) -> list[str]:
+    """Recipe keys in which a network's runs differ from the others of their setting: one note."""
+    parts: list[str] = []
+    for setting in dict.fromkeys(row.setting for row in rows):
+        alike = [row for row in rows if row.setting == setting]
+        usual = _usual([row for row in alike if row.name == BASELINE] or alike)
+        for row in alike:
+            changed = {key: value for record in row.records for key, value in _recipe(record).items()
+                       if key in usual and usual[key] != value}  # fmt: skip
+            words = [f"{key} {_plain(value)} (others {_plain(usual[key])})" for key, value in changed.items()]
+            parts += [f"{row.name} has {', '.join(words)}"] if words else []
+    return [f"Recipe keys that differ: {'; '.join(parts)}."] if parts else []
+
+
+def _recipe(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in flattened(record.recipe).items() if key not in _NOT_CHANGED}
+
+
+def _usual(rows: Sequence[Measured]) -> dict[str, Any]:
+    """The value of each key that most runs have."""
+    recipes = [_recipe(record) for row in rows for record in row.records]
+    found: dict[str, Any] = {}
+    for key in dict.fromkeys(key for recipe in recipes for key in recipe):
+        values = [recipe[key] for recipe in recipes if key in recipe]
+        most = Counter(map(repr, values)).most_common(1)[0][0]
+        found[key] = next(value for value in values if repr(value) == most)
+    return found
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def below_bicubic(row: Measured, dataset: str) -> tuple[float, float] | None:
+    """The row's mean PSNR and bicubic's, in dB, where the first is not above the second."""
+    score = row.score(dataset, "psnr_y_db")
+    bicubic = [found for record in row.records if (found := record.bicubic.get(dataset, {}).get("psnr_y_db"))]
+    if score is None or not bicubic or score.mean > bicubic[0]:
+        return None
+    return score.mean, bicubic[0]
+
+
+def bicubic_notes(rows: Sequence[Measured]) -> list[str]:
+    """Networks that are no better than bicubic on the same images: one note."""
+    parts = [
+        f"{row.name} on {dataset} ({found[0]:.2f} against {found[1]:.2f} dB)"
+        for row in rows
+        for dataset in datasets_of([row])
+        if (found := below_bicubic(row, dataset))
+    ]
+    return [f"{BELOW}: no better than bicubic of the same images: {'; '.join(parts)}."] if parts else []
+
+
+def content_notes(rows: Sequence[Measured]) -> list[str]:
+    """Benchmarks of one name that are not the same images: one note each."""
+    records = [record for row in rows for record in row.records]
+    notes = []
+    for (dataset, scale), contents in differing(records).items():
+        of = []
+        for number, alike in enumerate(contents.values(), start=1):
+            names = dict.fromkeys(record.variant for record in alike)
+            origin = alike[0].data.get("lr", {}).get(dataset, "")
+            of.append(f"#{number} {origin + ': ' if origin else ''}{', '.join(names)}")
+        notes.append(
+            f"{dataset} x{scale} is {len(contents)} different sets of images ({'; '.join(of)}): their scores are not "
+            "averaged, compared or ranked together."
+        )
+    return notes
+
+
+def ending_notes(rows: Sequence[Measured], failed: Sequence[Record]) -> list[str]:
+    """How many runs there are, and how those ended that failed: one note, where some did."""
+    if not failed:
+        return []
+    records = [record for row in rows for record in row.records]
+    return [f"{counted(records, failed)}."]
+
+
+def counted(records: Sequence[Record], failed: Sequence[Record], at: str = "") -> str:
+    """Networks and runs, how many of these collapsed or failed, and each failure with its cause; no full stop."""
+    networks = len({record.variant for record in (*records, *failed)})
+    collapsed = sum(record.status == "collapsed" for record in records)
+    ends = [f"{count} {word}" for count, word in ((collapsed, "collapsed"), (len(failed), "failed")) if count]
+    text = f"{networks} networks in {len(records) + len(failed)} runs{at}"
+    causes = f": {'; '.join(map(failure, failed))}" if failed else ""
+    return text + (f", {' and '.join(ends)}" if ends else "") + causes
+
+
+def failure(record: Record) -> str:
+    """A failed run with its cause."""
+    return f"{record.variant} x{record.scale} seed {record.seed}: {record.error or 'no cause recorded'}"
+
+
+def changes_of(record: Record) -> str:
+    """What a network changes: of a known variant in its words, of one's own by its configuration."""
+    if known := change_of(record.variant):
+        return known
+    if not record.config:
+        return f"another network: {MODELS[record.model].label}" if record.model in MODELS else "another network"
+    usual = asdict(SAFMNConfig())
+    changed = [f"{key} {usual[key]} -> {value}" for key, value in record.config.items()
+               if key in usual and usual[key] != value]  # fmt: skip
+    return ", ".join(changed)
