@@ -19,7 +19,7 @@ import torch
 import yaml
 
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.models.mappings import flattened, read_mapping
+from safmn_bench.models.mappings import each_once, flattened, read_mapping
 from safmn_bench.models.named_init import INITIALISATIONS
 from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.files import package_folder
@@ -144,7 +144,7 @@ def load_recipe(name: str, variant_changes: Mapping[str, Any] | None = None, ove
 
     Raises UserError: unknown recipe or key (nearest match given), missing key, wrong type or range.
     """
-    values = flattened(_read(name))
+    values = each_once(flattened(_read(name)), f"Recipe {name}")
     keys = recipe_keys()
     values = {match_name("recipe key", key, keys, f"It stands in recipe {name}."): v for key, v in values.items()}
     values = {**LATER, **values}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safmn_bench.models.catalog import MODELS, unlabelled
 from safmn_bench.models.errors import UserError, match_name, normalised
-from safmn_bench.models.mappings import flattened, read_mapping, section
+from safmn_bench.models.mappings import each_once, flattened, read_mapping, section
 from safmn_bench.models.variants import VARIANTS, Candidate
 
 PUBLISHED = "safmn"
@@ -34,13 +34,14 @@ def as_trained(candidate: Candidate) -> Candidate:
     return VARIANTS[REFERENCE] if candidate.name == PUBLISHED else candidate
 
 
-def find_candidate(given: str) -> Candidate:
+def find_candidate(given: str, chain: tuple[Path, ...] = ()) -> Candidate:
     """The variant or model named `given`, or the one that the YAML file `given` describes.
 
-    Raises UserError: unknown name (with near matches), unreadable or ill-formed file.
+    `chain`: the files whose `base:` led here. Raises UserError: unknown name (with near matches), unreadable or
+    ill-formed file, files that are each other's base.
     """
     if given.endswith((".yaml", ".yml")):
-        return read_candidate(Path(given))
+        return read_candidate(Path(given), chain)
     advice = "Your own is a YAML file: --variant my_variant.yaml (fields: base, model, recipe)."
     name = match_name("variant or model", unlabelled(given), [*VARIANTS, *MODELS], advice)
     if name in VARIANTS:
@@ -56,12 +57,15 @@ _FIELDS = ("name", "base", "change", "model", "recipe")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def read_candidate(path: Path) -> Candidate:
+def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
     """Read a variant of one's own from YAML: `base:` (a known name), `model:` and `recipe:` (the fields that change).
 
     `name:` (default: the file's name) is also the name of the result folder, so it is restricted to letters, digits,
     '.', '_' and '-', and must not be that of a known variant or model.
     """
+    if path.resolve() in [one.resolve() for one in chain]:
+        circle = " -> ".join(str(one) for one in (*chain, path))
+        raise UserError(f"`base:` leads back to where it began: {circle}. Let one of them name a known variant.")
     content = read_mapping(path)
     for key in content:
         match_name(f"field in {path}", str(key), _FIELDS)
@@ -70,9 +74,9 @@ def read_candidate(path: Path) -> Candidate:
         raise UserError(f"{path}: name {name!r} cannot name a folder; use up to 64 letters, digits, '.', '_' and '-'.")
     if normalised(name) in {normalised(known) for known in (*VARIANTS, *MODELS)}:
         raise UserError(f"{path}: {name!r} is the name of a known variant or model; choose another with `name:`.")
-    base = find_candidate(str(content.get("base", "baseline")))
+    base = find_candidate(str(content.get("base", "baseline")), (*chain, path))
     model_changes = section(content, "model", path)
-    recipe = {**base.recipe, **flattened(section(content, "recipe", path))}
+    recipe = {**base.recipe, **each_once(flattened(section(content, "recipe", path)), path)}
     if base.config is None and model_changes:
         raise UserError(f"{path}: `model:` changes fields of SAFMN, and base {base.name!r} is another network.")
     config = base.config.changed(model_changes) if base.config is not None else None
