@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "slurm.json"
 
     @property
+    def source(self) -> Path:
+        """A copy of the code of a network of one's own, as it was when the run was claimed."""
+        return self.path / "source"
+
+    @property
     def log(self) -> Path:
         """What a run in a process of its own printed."""
         return self.path / "log.txt"

@@ -18,6 +18,7 @@ from safmn_bench.analysis.stats.groups import find_runs
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError, normalised
 from safmn_bench.models.names import find_candidate, trained_name
+from safmn_bench.models.own.network import from_copy
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
@@ -118,7 +119,9 @@ def subject_of(folder: RunFolder, record: Record) -> Subject:
 
     Raises UserError or TypeError where record or weights are not usable.
     """
-    if record.config:
+    if "source" in record.config:
+        network = from_copy(record.config, folder.source).build(record.scale)
+    elif record.config:
         network = SAFMN(SAFMNConfig(**record.config), scale=record.scale)
     else:
         network = build_model(record.model, record.scale)

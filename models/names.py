@@ -6,14 +6,19 @@ for both; what is trained is always called baseline (`trained_name`), so that no
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from safmn_bench.models.catalog import MODELS, unlabelled
 from safmn_bench.models.errors import UserError, match_name, normalised
 from safmn_bench.models.mappings import each_once, flattened, read_mapping, section
+from safmn_bench.models.own.network import OwnNetwork, from_section, own_network
 from safmn_bench.models.variants import VARIANTS, Candidate
 
+ENTRY_POINTS = "safmn_bench.networks"
 PUBLISHED = "safmn"
 REFERENCE = "baseline"
 
@@ -42,8 +47,16 @@ def find_candidate(given: str, chain: tuple[Path, ...] = ()) -> Candidate:
     """
     if given.endswith((".yaml", ".yml")):
         return read_candidate(Path(given), chain)
-    advice = "Your own is a YAML file: --variant my_variant.yaml (fields: base, model, recipe)."
-    name = match_name("variant or model", unlabelled(given), [*VARIANTS, *MODELS], advice)
+    if (own := own_network(given)) is not None:
+        return own_candidate(own)
+    entries = {entry.name: entry.value for entry in metadata.entry_points(group=ENTRY_POINTS)}
+    advice = (
+        "Your own is a YAML file (fields: base, model, network, recipe), FILE.py:Class, package.module:Class, or an "
+        f"entry point of the group {ENTRY_POINTS}."
+    )
+    name = match_name("variant or model", unlabelled(given), [*entries, *VARIANTS, *MODELS], advice)
+    if name not in VARIANTS and name not in MODELS:
+        return replace(own_candidate(_from_entry_point(entries[name])), name=name)
     if name in VARIANTS:
         return VARIANTS[name]
     peer = MODELS[name]
@@ -53,7 +66,35 @@ def find_candidate(given: str, chain: tuple[Path, ...] = ()) -> Candidate:
     return Candidate(name=name, change=change, label=peer.label, model=name, config=None, recipe=peer.recipe)
 
 
-_FIELDS = ("name", "base", "change", "model", "recipe")
+def own_candidate(own: OwnNetwork) -> Candidate:
+    """A network of one's own; one that is called like a known network has its file's name before it."""
+    name = own.name
+    if normalised(name) in known_names():
+        place = own.source.file.stem if own.source.file is not None else own.source.module.rpartition(".")[2]
+        name = f"{place}.{name}"
+    return Candidate(name=name, change=f"another network: {own.source}", model=own.label, config=None, own=own)
+
+
+def known_names() -> set[str]:
+    """The names, without regard to spelling, that mean a network of this suite."""
+    return {normalised(name) for name in (*VARIANTS, *MODELS)}
+
+
+def _from_entry_point(value: str) -> OwnNetwork:
+    own = own_network(value)
+    if own is None:
+        raise UserError(f"The entry point {value!r} of the group {ENTRY_POINTS} names no module:Class.")
+    return own
+
+
+def written(given: str) -> str:
+    """A known name in its own spelling; that of a file or a module as it was given, to be found by it again."""
+    candidate = find_candidate(given)
+    known = candidate.own is None and not given.endswith((".yaml", ".yml"))
+    return candidate.name if known else given
+
+
+_FIELDS = ("name", "base", "change", "model", "network", "recipe")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -72,9 +113,10 @@ def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
     name = str(content.get("name", path.stem))
     if not _SAFE_NAME.fullmatch(name):
         raise UserError(f"{path}: name {name!r} cannot name a folder; use up to 64 letters, digits, '.', '_' and '-'.")
-    if normalised(name) in {normalised(known) for known in (*VARIANTS, *MODELS)}:
+    if normalised(name) in known_names():
         raise UserError(f"{path}: {name!r} is the name of a known variant or model; choose another with `name:`.")
-    base = find_candidate(str(content.get("base", "baseline")), (*chain, path))
+    network = section(content, "network", path)
+    base = _base(content, network, path, (*chain, path))
     model_changes = section(content, "model", path)
     recipe = {**base.recipe, **each_once(flattened(section(content, "recipe", path)), path)}
     if base.config is None and model_changes:
@@ -82,3 +124,23 @@ def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
     config = base.config.changed(model_changes) if base.config is not None else None
     change = str(content.get("change", f"{base.name} changed by {path.name}"))
     return replace(base, name=name, change=change, label="", config=config, recipe=recipe)
+
+
+def _base(content: Mapping[str, Any], network: Mapping[str, Any], path: Path, chain: tuple[Path, ...]) -> Candidate:
+    """What the file changes: the network of its `network:` section, or that of `base:`.
+
+    Of a network of one's own that `base:` names, `network: {arguments: ...}` changes the constructor's arguments.
+    """
+    if not network:
+        return find_candidate(str(content.get("base", REFERENCE)), chain)
+    if "base" not in content:
+        return own_candidate(from_section(network, path))
+    base = find_candidate(str(content["base"]), chain)
+    arguments = section(network, "arguments", path)
+    if base.own is None or set(network) - {"arguments"}:
+        raise UserError(
+            f"{path}: with `base:`, `network:` holds `arguments:` alone, and the base is a network of one's own "
+            "(FILE.py:Class or package.module:Class, such as safmn_bench.models.peers.carn:CARN)."
+        )
+    source = replace(base.own.source, arguments={**base.own.source.arguments, **arguments})
+    return replace(base, own=replace(base.own, source=source))

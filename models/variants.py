@@ -12,6 +12,7 @@ from torch import nn
 
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.own.network import OwnNetwork
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 
 SCALES = (2, 3, 4)
@@ -33,6 +34,8 @@ class Candidate:
     model: str = "safmn"
     config: SAFMNConfig | None = BASELINE
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    own: OwnNetwork | None = None
+    """A network that is not of this suite; `config` is then None."""
 
     @property
     def title(self) -> str:
@@ -41,11 +44,19 @@ class Candidate:
 
     def build(self, scale: int) -> nn.Module:
         """The network with fresh weights from torch's global random state. Raises UserError for a wrong scale."""
+        if self.own is not None:
+            return self.own.build(scale)
         if self.config is None:
             return build_model(self.model, scale)
         if scale not in SCALES:
             raise UserError(f"{self.name} has no scale {scale}. Allowed: 2, 3, 4. Choose one with --scale.")
         return SAFMN(self.config, scale=scale)
+
+    def description(self) -> dict[str, Any]:
+        """For a run's configuration: the fields of SAFMN, or where the code of a network of one's own is."""
+        if self.own is not None:
+            return self.own.describe()
+        return asdict(self.config) if self.config else {}
 
     def delta(self) -> dict[str, tuple[Any, Any]]:
         """Fields that differ from the baseline: field -> (baseline's value, this one's)."""

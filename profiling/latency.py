@@ -16,7 +16,7 @@ except ModuleNotFoundError:
     sys.exit(2)
 import torch
 
-from safmn_bench.models.names import find_candidate
+from safmn_bench.models.names import written
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.machine import result_file
@@ -76,7 +76,7 @@ def _jobs(args: argparse.Namespace, device: torch.device) -> list[Job]:
     torch.set_num_threads(threads)
     return [
         Job(
-            model=model if model.endswith((".yaml", ".yml")) else find_candidate(model).name,
+            model=written(model),
             scale=args.scale,
             implementation=implementation,
             dtype=dtype,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.mappings import flattened, read_mapping
 from safmn_bench.models.named_init import build_seeded
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.common.files import cache_folder, write_json, write_text
+from safmn_bench.profiling.common.files import cache_folder, write_atomically, write_json, write_text
 from safmn_bench.profiling.common.images import pixel_digest
 from safmn_bench.profiling.common.locks import held
 from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions
@@ -65,7 +65,7 @@ class Plan:
         return {
             "variant": candidate.name,
             "model": candidate.model,
-            "network": asdict(candidate.config) if candidate.config else {},
+            "network": candidate.description(),
             "scale": self.scale,
             "seed": self.seed,
             "recipe": self.recipe.to_dict(),
@@ -139,6 +139,7 @@ def claim(plan: Plan) -> None:
     path = plan.folder.config
     if not path.exists():
         write_text(path, text)
+        keep_source(plan)
         return
     before, asked = whole_config(read_mapping(path)), flattened(plan.config())
     if not any(key.startswith(_CONTENT) for key in before):  # from before benchmarks were told by their pixels
@@ -150,6 +151,14 @@ def claim(plan: Plan) -> None:
             f"{plan.folder.path} holds a run of another configuration ({changes}). Choose another --out, or delete "
             "that folder."
         )
+
+
+def keep_source(plan: Plan) -> None:
+    """Copy the code of a network of one's own into the run's folder: the record names its digest."""
+    own = plan.candidate.own
+    for name, path in (own.files() if own is not None else {}).items():
+        content = path.read_bytes()
+        write_atomically(plan.folder.source / name, lambda handle, content=content: handle.write(content))
 
 
 def train(

@@ -117,6 +117,8 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:
     if not any(True for _ in network.parameters()):
         if args.weights:
             raise UserError(f"{name} has no weights; leave out --weights {args.weights}.")
+    elif args.weights is None and candidate.own is not None and candidate.own.trained:
+        picked = "which bring their network"
     elif args.weights is None:
         raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
     else:

@@ -140,7 +140,13 @@ def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch
 
 
 def require_trainable(candidate: Candidate, scale: int) -> None:
-    """Build the network once, and print its caveats. Raises UserError for a wrong scale, or nothing to train."""
+    """Build the network once, and print its caveats. Raises UserError for a wrong scale, or nothing to train.
+
+    Of a network of one's own only the source is looked at: its code runs in the process of its own run.
+    """
+    if candidate.own is not None:
+        candidate.own.source.digest()
+        return
     with torch.random.fork_rng(devices=[]):
         network = candidate.build(scale)
     if not any(parameter.requires_grad for parameter in network.parameters()):

@@ -45,6 +45,8 @@ def kind_of(plan: Plan) -> str:
 
 def step_seconds(plan: Plan) -> float | None:
     """One training step, or None where it fails: the run itself will say why, and takes no other run with it."""
+    if plan.candidate.own is not None:
+        return None  # foreign code runs in the process of its own run
     try:
         return measured_step(plan)
     except Exception:

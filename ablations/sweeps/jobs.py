@@ -26,6 +26,8 @@ class Job:
     loss: float | None = None
     psnr_y_db: float | None = None
     started: float = 0.0
+    heard: float = 0.0
+    """When it last said anything."""
     first_done: int | None = None
     """Iterations at the first message of this sitting, for the pace."""
     slot: Slot | None = None

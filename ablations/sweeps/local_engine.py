@@ -18,6 +18,7 @@ from safmn_bench.ablations.sweeps.worker import Slot, work
 from safmn_bench.profiling.common.locks import is_held
 
 LOOK_S = 0.2  # between looks at signals, and redraws
+SILENT_S = 3600.0  # after which a network of one's own that says nothing is taken to hang
 PATIENCE_S = 120.0  # for a run to save when told to stop
 
 
@@ -73,9 +74,27 @@ def _ended(running: Sequence[Job]) -> list[Job]:
         time.sleep(LOOK_S)
     for connection in wait(list(connections), LOOK_S) if connections else []:
         job = connections[connection]  # type: ignore[index]
+        job.heard = time.monotonic()
         if not _received(job):
             ended.append(job)
+    for job in running:
+        if job not in ended and _gone(job):
+            _note_end(job, "killed", [])
+            ended.append(job)
     return ended
+
+
+def _gone(job: Job) -> bool:
+    """Whether a run has ended without a last word, though the line is open: a process that it forked may hold it.
+
+    A network of one's own that hangs is ended here, so that its place becomes free.
+    """
+    assert job.process is not None
+    assert job.connection is not None
+    if job.plan.candidate.own is not None and time.monotonic() - max(job.heard, job.started or 0) > SILENT_S:
+        job.process.kill()
+        job.process.join()
+    return not job.process.is_alive() and not job.connection.poll()
 
 
 def _received(job: Job) -> bool:
@@ -96,7 +115,10 @@ def _received(job: Job) -> bool:
 def _note_end(job: Job, kind: str, values: Sequence[str]) -> None:
     assert job.process is not None
     assert job.connection is not None
-    job.process.join()
+    job.process.join(PATIENCE_S)
+    if job.process.is_alive():  # foreign code may leave a thread behind that never ends
+        job.process.kill()
+        job.process.join()
     job.connection.close()
     if kind == "done":
         job.state = values[0]

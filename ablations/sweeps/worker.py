@@ -4,7 +4,9 @@ Messages are tuples: ("progress", iterations done, loss, scores or None); then o
 ("stopped", where), ("failed", cause). A process that ends without the last was killed.
 """
 
+import contextlib
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -21,7 +23,9 @@ from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.loop import Scores, Stopped
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.locks import Busy
-from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.common.memory import free_bytes, keep_freed_memory
+
+_OWN_BYTES = 2**31  # what libraries and threads' stacks hold already
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,26 @@ def work(plan: Plan, slot: Slot, connection: Connection) -> None:
     if slot.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu  # before this process has used CUDA
         plan = replace(plan, device=torch.device("cuda", 0))
+    if plan.candidate.own is not None:
+        confine(plan.device)
     report = Report(connection)
     with stop_on_signals() as stop:
         last = outcome(plan, report, lambda: stop() or report.alone)
     report.send(*last)
+
+
+def confine(device: torch.device) -> None:
+    """Let this process, which runs foreign code, be the first to go where memory runs out.
+
+    On a CPU it may take what is free now: an allocation beyond that fails here, before the system has to kill anything.
+    (On a GPU no such limit is set: CUDA reserves address space in plenty.)
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    if device.type == "cpu":
+        limit = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        wanted = free_bytes(device) + _OWN_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if limit < 0 else min(wanted, limit), limit))
 
 
 def outcome(

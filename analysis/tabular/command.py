@@ -70,7 +70,7 @@ def belongs(record: Record, number: int) -> bool:
         return record.variant in _NAMES[4]
     if record.variant in VARIANTS:
         return record.variant in _NAMES[3] if number == 3 else record.variant == BASELINE
-    return number == 1 or bool(record.config)
+    return number == 1 or (bool(record.config) and "source" not in record.config)
 
 
 def _entry_belongs(entry: Entry, number: int) -> bool:

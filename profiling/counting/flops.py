@@ -142,7 +142,7 @@ def _digest(candidate: Candidate, scale: int) -> str:
     """A key for everything that a count depends on."""
     described = {
         "model": candidate.model,
-        "config": asdict(candidate.config) if candidate.config else None,
+        "config": candidate.description(),
         "scale": scale,
         "size": LR_SIZES[scale],
         "versions": [metadata.version(package) for package in ("torch", "fvcore")],

@@ -94,7 +94,11 @@ def check(job: Job) -> None:
         )
     if job.implementation == "onnxruntime" and job.dtype != "fp32":
         raise UserError("The onnxruntime implementation is measured in fp32 only: add --dtypes fp32.")
-    find_candidate(job.model).build(job.scale)  # raises for a wrong name or scale
+    candidate = find_candidate(job.model)
+    if candidate.own is not None:
+        candidate.own.source.digest()  # raises where there is no such file; its code runs in the worker's process
+    else:
+        candidate.build(job.scale)  # raises for a wrong name or scale
 
 
 def prepare(job: Job, *, sparing: bool = False) -> Prepared:
