@@ -3,7 +3,7 @@
 A part of a network that can be merged has one method more, and the rest of the network need not know:
 
 - `deployed() -> nn.Module`: a new module that computes the same, or
-- `switch_to_deploy()` or `reparameterize()`, which change the part in place: the words of RepVGG's and MobileOne's
+- `switch_to_deploy()`, `reparameterize()` or `fuse()`, which change the part in place: the words of RepVGG's and MobileOne's
   authors, which many networks took over.
 
 What is counted, timed, exported and scored is the deployed form; what is trained is the other one.
@@ -17,7 +17,7 @@ from torch import nn
 
 Kernel = tuple[torch.Tensor, torch.Tensor]
 """Weight (outputs, inputs, side, side) and bias (outputs) of one convolution."""
-IN_PLACE = ("switch_to_deploy", "reparameterize")
+IN_PLACE = ("switch_to_deploy", "reparameterize", "fuse")
 
 
 def merges(module: nn.Module) -> bool:

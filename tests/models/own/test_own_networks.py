@@ -12,6 +12,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import ENTRY_POINTS, find_candidate
 from safmn_bench.models.own.source import parse_arguments
 from safmn_bench.models.peers.imdn import IMDN
+from safmn_bench.models.reparameterisation import deployed
 from safmn_bench.models.weights import load_weights
 
 ROOT = Path(__file__).parents[3]
@@ -218,3 +219,12 @@ def test_naming_a_network_runs_none_of_its_code(tmp_path: Path):
     assert not [module for module in sys.modules if module.startswith("own_loud")]
     with pytest.raises(UserError, match=r"cannot be loaded: SystemError: loaded \(loud.py:4\)"):
         found.build(4)
+
+
+def test_reparameterised_network_is_deployed_and_computes_the_same(networks: dict[str, str]):
+    network = find_candidate(networks["RepNet"]).build(4).eval()
+    merged = deployed(network)
+    assert "body.point.weight" in network.state_dict()
+    assert "body.point.weight" not in merged.state_dict()
+    with torch.no_grad():
+        assert (merged(photo(13, 7)) - network(photo(13, 7))).abs().max() < 1e-6
