@@ -3,8 +3,8 @@
 A part of a network that can be merged has one method more, and the rest of the network need not know:
 
 - `deployed() -> nn.Module`: a new module that computes the same, or
-- `switch_to_deploy()`, `reparameterize()` or `fuse()`, which change the part in place: the words of RepVGG's and MobileOne's
-  authors, which many networks took over.
+- `switch_to_deploy()`, `reparameterize()` or `fuse()`, which change the part in place: the words of RepVGG's and
+  MobileOne's authors, which many networks took over.
 
 What is counted, timed, exported and scored is the deployed form; what is trained is the other one.
 """
