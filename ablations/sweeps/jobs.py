@@ -6,6 +6,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import read_record
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.sweeps.worker import Slot
@@ -24,7 +25,8 @@ class Job:
     cause: str = ""
     done: int = 0
     loss: float | None = None
-    psnr_y_db: float | None = None
+    score: float | None = None
+    """The headline metric's, at the last validation."""
     started: float = 0.0
     heard: float = 0.0
     """When it last said anything."""
@@ -38,12 +40,12 @@ class Job:
     ended: float | None = None
     """When Slurm was first seen to have no living job for it."""
 
-    def note(self, done: int, loss: float, psnr_y_db: float | None) -> None:
+    def note(self, done: int, loss: float, score: float | None) -> None:
         """Take note of progress."""
         if self.first_done is None:
             self.first_done, self.started = done, time.monotonic()
         self.done, self.loss = done, loss
-        self.psnr_y_db = self.psnr_y_db if psnr_y_db is None else psnr_y_db
+        self.score = self.score if score is None else score
 
     def eta_s(self) -> float | None:
         """Seconds to the end of training at the pace since its first message, if that is known."""
@@ -60,6 +62,12 @@ class Job:
         return True
 
 
-def psnr_of(scores: Any) -> float | None:
-    """The last benchmark's PSNR-Y in dB of a progress message, if it has scores."""
-    return [values["psnr_y_db"] for values in scores.values()][-1] if scores else None
+def headline_of(scores: Any) -> float | None:
+    """The last benchmark's headline score of a progress message, if it has scores."""
+    return [values[HEADLINE] for values in scores.values()][-1] if scores else None
+
+
+def in_words(score: float) -> str:
+    """A headline score with its unit: `26.75 dB`."""
+    metric = METRICS[HEADLINE]
+    return f"{score:.{metric.digits.paper}f} {metric.unit}".strip()

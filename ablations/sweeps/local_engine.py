@@ -13,7 +13,7 @@ from typing import Any
 
 from safmn_bench.ablations.runs.failures import killed_cause, last_lines, record_failure
 from safmn_bench.ablations.runs.running import Plan
-from safmn_bench.ablations.sweeps.jobs import Job, psnr_of
+from safmn_bench.ablations.sweeps.jobs import Job, headline_of
 from safmn_bench.ablations.sweeps.worker import Slot, work
 from safmn_bench.profiling.common.locks import is_held
 
@@ -106,7 +106,7 @@ def _received(job: Job) -> bool:
         kind, values = "killed", []
     if kind == "progress":
         done, loss, scores = values
-        job.note(done, loss, psnr_of(scores))
+        job.note(done, loss, headline_of(scores))
         return True
     _note_end(job, kind, values)
     return False

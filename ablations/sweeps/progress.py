@@ -10,10 +10,11 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.runs.running import Plan, run
 from safmn_bench.ablations.runs.signals import StopRequest
-from safmn_bench.ablations.sweeps.jobs import Job
+from safmn_bench.ablations.sweeps.jobs import Job, in_words
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.loop import Scores
 from safmn_bench.profiling.common import console
@@ -65,7 +66,8 @@ def table_of(jobs: Sequence[Job]) -> Table:
     """The table: as many rows as fit, and a count of all states."""
     counts = Counter(job.state for job in jobs)
     title = f"{len(jobs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-    table = Table("run", "state", "iteration", "loss", "PSNR-Y [dB]", "ETA", title=title, title_justify="left")
+    score = METRICS[HEADLINE].heading(METRICS[HEADLINE].label)
+    table = Table("run", "state", "iteration", "loss", score, "ETA", title=title, title_justify="left")
     for job in sorted(jobs, key=lambda job: _ORDER[job.state])[:SHOWN]:
         table.add_row(*cells_of(job))
     return table
@@ -79,7 +81,7 @@ def cells_of(job: Job) -> list[str]:
         job.state,
         f"{job.done}/{job.plan.recipe.train.iterations}" if job.done else "-",
         "-" if job.loss is None else f"{job.loss:.4f}",
-        "-" if job.psnr_y_db is None else f"{job.psnr_y_db:.2f}",
+        "-" if job.score is None else f"{job.score:.{METRICS[HEADLINE].digits.paper}f}",
         "-" if eta is None else duration(eta),
     ]
 
@@ -88,7 +90,7 @@ def line_of(job: Job) -> str:
     """The state in words, for logs."""
     if job.cause:
         return f"{job.state}: {job.cause}"
-    return job.state if job.psnr_y_db is None else f"{job.state}, {job.psnr_y_db:.2f} dB"
+    return job.state if job.score is None else f"{job.state}, {in_words(job.score)}"
 
 
 def duration(seconds: float) -> str:
@@ -110,18 +112,18 @@ def run_with_bar(plan: Plan, group: Group, stop: StopRequest) -> Record | None:
 
 
 class LiveProgress:
-    """Shows loss, images per second and the last validation PSNR on a rich bar."""
+    """Shows loss, images per second and the last validation's score on a rich bar."""
 
     def __init__(self, bar: Progress, task: TaskID, plan: Plan) -> None:
         self.bar, self.task, self.batch = bar, task, plan.recipe.train.batch
-        self.psnr = ""
+        self.score = ""
 
     def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
         """Take note of progress."""
         for dataset, values in (scores or {}).items():
-            self.psnr = f"{dataset} {values['psnr_y_db']:.2f} dB"
+            self.score = f"{dataset} {in_words(values[HEADLINE])}"
         speed = (self.bar.tasks[0].speed or 0.0) * self.batch
-        state = f"loss {loss:.4f}  {speed:.0f} images/s  {self.psnr}"
+        state = f"loss {loss:.4f}  {speed:.0f} images/s  {self.score}"
         self.bar.update(self.task, completed=done, state=state)
 
 
@@ -135,4 +137,4 @@ class PlainProgress:
         """Take note of progress."""
         for dataset, values in (scores or {}).items():
             line = f"{self.name}: iteration {done}/{self.total}, loss {loss:.4f}, {dataset}"
-            print(f"{line} {values['psnr_y_db']:.2f} dB", file=sys.stderr, flush=True)
+            print(f"{line} {in_words(values[HEADLINE])}", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import RunFolder, forget_failure
 from safmn_bench.ablations.runs.failures import last_lines, record_failure
 from safmn_bench.ablations.runs.running import claim, finished_record
@@ -169,7 +170,7 @@ def note_progress(job: Job) -> None:
     """Read how far the run is, as of its last checkpoint."""
     losses, scores = (last_row(path) for path in (job.plan.folder.losses, job.plan.folder.validation))
     if losses:
-        job.note(int(losses["iteration"]), float(losses["loss"]), float(scores["psnr_y_db"]) if scores else None)
+        job.note(int(losses["iteration"]), float(losses["loss"]), float(scores[HEADLINE]) if scores else None)
 
 
 def last_row(path: Path) -> dict[str, str]:

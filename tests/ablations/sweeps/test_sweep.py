@@ -19,8 +19,9 @@ from safmn_bench.ablations.runs.failures import cause_of, killed_cause, record_f
 from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps import estimate
 from safmn_bench.ablations.sweeps.command import arguments, make_plans
-from safmn_bench.ablations.sweeps.jobs import Job
+from safmn_bench.ablations.sweeps.jobs import Job, headline_of, in_words
 from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.progress import table_of
 from safmn_bench.ablations.sweeps.sweep import Options, job_of, show_plan
 from safmn_bench.ablations.sweeps.worker import Slot, slots_of, visible_gpus
 from safmn_bench.ablations.training.distributed import Group
@@ -269,3 +270,12 @@ def wait_for(lock: Path) -> None:
     while not lock.exists():
         assert time.monotonic() < deadline, f"{lock} was never there"
         time.sleep(0.005)
+
+
+def test_a_running_score_has_the_headlines_unit_and_digits():
+    assert in_words(26.7461) == "26.75 dB"
+    assert headline_of({"Set5": {"psnr_y_db": 30.0, "ssim_y": 0.8}, "B100": {"psnr_y_db": 26.0, "ssim_y": 0.7}}) == 26.0
+    assert headline_of(None) is None
+    assert [column.header for column in table_of([]).columns] == [
+        *("run", "state", "iteration", "loss", "PSNR-Y [dB]", "ETA")
+    ]  # fmt: skip
