@@ -5,8 +5,8 @@ from each side because networks and bicubic differ there, in float64. RGB PSNR i
 compare; luma in the full 0-255 range is lower by exactly 20 log10(255 / 219) = 1.32 dB. That full range is what `plane`
 gives: for a greyscale image it is the file's plane as it is.
 
-To add a metric, add its row. An image equal to its reference has an infinite PSNR (`math.inf`), and so has the mean of
-a set that holds one.
+To add a metric, add its row. An image equal to its reference has an infinite PSNR (`math.inf`); the mean of a set is
+that of its finite images (`finite_mean`), and how many were left out is told with it.
 """
 
 import math
@@ -206,6 +206,12 @@ METRICS = {metric.name: metric for metric in _ROWS}
 
 HEADLINE = "psnr_y_db"
 """What is shown where there is room for one, and what training keeps its best weights by."""
+
+
+def finite_mean(values: Iterable[float | None]) -> float:
+    """Mean of the finite values; infinite where there is none. None, as records have it, is infinite too."""
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.inf
 
 
 def metrics_in(names: Iterable[str]) -> list[Metric]:

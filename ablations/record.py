@@ -6,12 +6,13 @@ the run: the effective configuration, machine, versions and commit.
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.ablations.metrics import metrics_in
+from safmn_bench.ablations.metrics import finite_mean, metrics_in
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_csv, write_json
 
@@ -131,11 +132,26 @@ def read_record(folder: RunFolder) -> Record | None:
     if not folder.record.exists():
         return None
     try:
-        return Record(**json.loads(folder.record.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        values = json.loads(folder.record.read_text(encoding="utf-8"))
+        return Record(**{**values, **{kind: with_means(values[kind]) for kind in ("scores", "bicubic")}})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{folder.record} is not a record of this version ({error}). Move it away to run again."
         ) from None
+
+
+def with_means(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores whose means are those of the finite images, as they are now written: before, one infinite made none."""
+    found = {}
+    for dataset, values in scores.items():
+        images = values.get("images", {}).values()
+        means = {
+            metric: finite_mean(image[metric] for image in images)
+            for metric, mean in values.items()
+            if mean is None and all(metric in image for image in images)
+        }
+        found[dataset] = {**values, **{metric: mean for metric, mean in means.items() if math.isfinite(mean)}}
+    return found
 
 
 def forget_failure(folder: RunFolder) -> None:

@@ -17,7 +17,7 @@ from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement, open_batches
 from safmn_bench.ablations.recipe import Recipe, whole_config
-from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record
+from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record, with_means
 from safmn_bench.ablations.scoring.score import Protocol, protocol_of, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
@@ -251,7 +251,7 @@ def bicubic_scores(benchmark: Benchmark, protocol: Protocol) -> dict[str, Any]:
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
     memory = cache_folder() / "bicubic" / f"{digest}.json"
     try:
-        return json.loads(memory.read_text(encoding="utf-8"))
+        return with_means({"": json.loads(memory.read_text(encoding="utf-8"))})[""]
     except (OSError, ValueError):
         scores = score_bicubic(benchmark, protocol).to_dict()
         with contextlib.suppress(UserError):  # not remembered: computed again next time

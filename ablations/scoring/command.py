@@ -157,7 +157,7 @@ def show(
     rows = []
     for one in scores:
         named = [(image.name, image.values) for image in one.images] if everything else []
-        for name, values in [*named, (f"mean of {len(one.images)}", one.means)]:
+        for name, values in [*named, (one.mean_of, one.means)]:
             rows.append([one.dataset, name, *(f"{values[m.name]:.{m.digits.image}f}" for m in protocol.metrics)])
     notes = [protocol.text]
     if subject.weights:

@@ -16,7 +16,7 @@ from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, Pair
 from safmn_bench.ablations.data.pairs import MADE
-from safmn_bench.ablations.metrics import Compared, Metric, metrics_in
+from safmn_bench.ablations.metrics import Compared, Metric, finite_mean, metrics_in
 from safmn_bench.ablations.scoring.tiling import Tiling, enlarge_in_tiles, tiling_for
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.peers.bicubic import Bicubic
@@ -111,7 +111,7 @@ class ImageScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """One network on one benchmark; `scores[metric]` is the mean over images."""
+    """One network on one benchmark; `scores[metric]` is the mean over images, the finite ones (metrics.finite_mean)."""
 
     dataset: str
     images: tuple[ImageScore, ...]
@@ -119,7 +119,19 @@ class Scores:
     """What is special about these images, for under a table."""
 
     def __getitem__(self, metric: str) -> float:
-        return math.fsum(image[metric] for image in self.images) / len(self.images)
+        return finite_mean(image[metric] for image in self.images)
+
+    @property
+    def identical(self) -> int:
+        """How many images are equal to their references, and have no finite PSNR."""
+        return sum(not all(map(math.isfinite, image.values.values())) for image in self.images)
+
+    @property
+    def mean_of(self) -> str:
+        """What the mean is of, in words."""
+        if not self.identical:
+            return f"mean of {len(self.images)}"
+        return f"mean of {len(self.images) - self.identical} finite images; {self.identical} identical"
 
     @property
     def means(self) -> dict[str, float]:
@@ -127,7 +139,7 @@ class Scores:
         return {metric: self[metric] for metric in self.images[0].values}
 
     def to_dict(self) -> dict[str, Any]:
-        """For record.json: means, and each image; an infinite PSNR is null, since JSON has no infinity."""
+        """For record.json: means, and each image; an infinite one is null, since JSON has no infinity."""
         images = {image.name: _finite(image.values) for image in self.images}
         return {**_finite(self.means), "images": images}
 

@@ -73,10 +73,10 @@ def against_bicubic(study: Study) -> list[AgainstBicubic]:
     for dataset in study.datasets if row else ():
         score = row.score(dataset, HEADLINE) if row else None
         bicubic = next(
-            (record.bicubic[dataset][HEADLINE] for record in study.records if dataset in record.bicubic), None
+            (value for record in study.records if (value := record.bicubic.get(dataset, {}).get(HEADLINE))), None
         )
         if row and score and bicubic is not None:
-            seeds = [record.scores[dataset][HEADLINE] for record in row.records if dataset in record.scores]
+            seeds = [value for record in row.records if (value := record.scores.get(dataset, {}).get(HEADLINE))]
             found.append(
                 AgainstBicubic(dataset=dataset, baseline=score.mean, bicubic=bicubic, least=min(seeds) - bicubic)
             )

@@ -119,8 +119,8 @@ def _mean(row: Measured, dataset: str) -> str:
 
 
 def _bicubic_line(study: Study) -> list[str]:
-    bicubic = {name: scores[HEADLINE] for record in study.records for name, scores in record.bicubic.items()}
-    scores = [f"{bicubic[name]:.3f}" if name in bicubic else _DASH for name in study.datasets]
+    bicubic = {name: scores.get(HEADLINE) for record in study.records for name, scores in record.bicubic.items()}
+    scores = [_DASH if (mean := bicubic.get(name)) is None else f"{mean:.3f}" for name in study.datasets]
     return ["bicubic, same images", _DASH, _DASH, _DASH, *scores, _DASH, _DASH]
 
 

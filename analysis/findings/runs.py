@@ -116,9 +116,11 @@ def seed_means(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str,
 def of_seed(records: Iterable[Record], seed: int, dataset: str, metric: str) -> dict[str, float]:
     """Network -> the score of its run with this seed, of those that finished."""
     return {
-        record.variant: record.scores[dataset][metric]
+        record.variant: score
         for record in records
-        if record.seed == seed and record.status == "finished" and metric in record.scores.get(dataset, {})
+        if record.seed == seed
+        and record.status == "finished"
+        and (score := record.scores.get(dataset, {}).get(metric)) is not None
     }
 
 

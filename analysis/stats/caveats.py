@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.contents import differing
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of
@@ -25,7 +26,8 @@ BELOW = "†"
 
 def caveat_notes(rows: Sequence[Measured], failed: Sequence[Record] = ()) -> list[str]:
     """Every such sentence."""
-    return [*recipe_notes(rows), *bicubic_notes(rows), *content_notes(rows), *ending_notes(rows, failed)]
+    return [*recipe_notes(rows), *bicubic_notes(rows), *identical_notes(rows), *content_notes(rows),
+            *ending_notes(rows, failed)]  # fmt: skip
 
 
 def recipe_notes(rows: Sequence[Measured]) -> list[str]:
@@ -79,6 +81,18 @@ def bicubic_notes(rows: Sequence[Measured]) -> list[str]:
         if (found := below_bicubic(row, dataset))
     ]
     return [f"{BELOW}: no better than bicubic of the same images: {'; '.join(parts)}."] if parts else []
+
+
+def identical_notes(rows: Sequence[Measured]) -> list[str]:
+    """Images that a run reproduces exactly, whose PSNR is no number: one note."""
+    parts = []
+    for row in rows:
+        for dataset in datasets_of([row]):
+            images = [list(record.scores[dataset].get("images", {}).values()) for record in row.records
+                      if dataset in record.scores]  # fmt: skip
+            most = max(sum(image.get(HEADLINE, 0) is None for image in one) for one in images)
+            parts += [f"{row.name} on {dataset} ({most} of {len(images[0])} images)"] if most else []
+    return [f"Identical to HR, and left out of the mean PSNR: {'; '.join(parts)}."] if parts else []
 
 
 def content_notes(rows: Sequence[Measured]) -> list[str]:

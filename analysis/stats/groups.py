@@ -47,8 +47,8 @@ class Measured:
         return interval(finite) if finite else None
 
     def by_seed(self, dataset: str, metric: str) -> dict[int, dict[str, float]]:
-        """Seed -> image -> score, of the runs that have the metric and did not collapse."""
-        return {
+        """Seed -> image -> score, where it is finite, of the runs that have the metric and did not collapse."""
+        runs = {
             record.seed: {
                 image: scores[metric]
                 for image, scores in record.scores[dataset]["images"].items()
@@ -57,6 +57,7 @@ class Measured:
             for record in self.records
             if metric in record.scores.get(dataset, {}) and record.status == "finished"
         }
+        return {seed: images for seed, images in runs.items() if images}
 
 
 def measure(records: Sequence[Record], scale: int, baseline: str = BASELINE) -> list[Measured]:
