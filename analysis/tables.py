@@ -1,4 +1,4 @@
-"""Tables 1 to 5 of the paper, published beside measured, as CSV, LaTeX or Markdown.
+"""Tables 1 to 5 of the paper, and 6, rivals of today: published beside measured, as CSV, LaTeX or Markdown.
 
 python analysis/tables.py --table 3 --format latex --runs results/runs --out table3.tex
 python analysis/tables.py --table 2 --format markdown --profiles latency.csv
@@ -32,17 +32,17 @@ def main(argv: list[str] | None = None) -> int:
 def arguments() -> argparse.ArgumentParser:
     """The options of tables.py."""
     parser = argparse.ArgumentParser(
-        prog="tables", description="Tables 1 to 5 of the paper: published beside measured figures."
+        prog="tables", description="Tables of the paper, and of rivals of today: published beside measured."
     )
-    parser.add_argument("--table", type=int, required=True, choices=(1, 2, 3, 4, 5))
+    parser.add_argument("--table", type=int, required=True, choices=(1, 2, 3, 4, 5, 6), help="6: rivals of today")
     parser.add_argument("--format", default="markdown", choices=tuple(FORMATS), help="default: %(default)s")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote (default: none)")
     parser.add_argument(
         "--profiles", type=Path, nargs="+", default=[], metavar="FILE",
-        help="CSV files of complexity.py, latency.py (Table 2), operators.py (Table 5), evaluate.py (Table 1)",
+        help="CSV files of complexity.py, latency.py (Tables 2, 6), operators.py (5), evaluate.py (1, 6)",
     )  # fmt: skip
     parser.add_argument(
-        "--scale", type=int, choices=(2, 3, 4), help="default: that of the paper; for Table 1 all three"
+        "--scale", type=int, choices=(2, 3, 4), help="default: that of the paper; for Tables 1 and 6 all three"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write here instead of to the terminal")
     return parser

@@ -28,9 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     """Count, print, and write a CSV if asked."""
     parser = argparse.ArgumentParser(prog="complexity", description="Count parameters, FLOPs and activations.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--table", type=int, choices=(1, 3, 4), help="all rows of a table of the paper")
+    what.add_argument("--table", type=int, choices=(1, 3, 4, 6), help="all rows of a table; 6: rivals of today")
     what.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files")
-    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 4; for --table 1 all three")
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 4; for --table 1 or 6 all three")
     parser.add_argument("--cross-check", action="store_true", help="count with torch's own counter too, and compare")
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write exact counts here, and how they were made to FILE.json"

@@ -2,8 +2,8 @@
 
 A benchmark folder holds `HR/` (and, in the usual naming, `LR_bicubic/X4/babyx4.png`), or images directly; the `HR`
 folder itself may be given as well. It is named after the folder, or the folder above where it is called HR. HR is
-cropped to a multiple of the scale from the bottom and the right; LR that is not given (pairs.py) is made by
-MATLAB-style bicubic, and LR that is given is compared with that (pair_check.py).
+cropped to a multiple of the scale from the bottom and the right, of another number by `cropped`; LR that is not given
+(pairs.py) is made by MATLAB-style bicubic, and LR that is given is compared with that (pair_check.py).
 
 Pairs are kept in memory once read, up to `CACHE_BYTES` per benchmark: validation reads them again and again. They are
 not kept on disk, where reading an LR file would take as long as making it (what costs is decoding the HR file).
@@ -14,7 +14,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +67,15 @@ class Benchmark:
     items: Sequence[ImageFiles]
     lr_origin: str
     """Where LR comes from, in words."""
+    crop_multiple: int | None = None
+    """HR is cropped to a multiple of it; None: of the scale."""
     _cache: dict[str, Pair] = field(default_factory=dict, repr=False)
     _cached_bytes: int = 0
     _content: Content | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process reads the images itself."""
-        return _reopened, (self.name, self.scale, self.items, self.lr_origin, self._content)
+        return _reopened, (self.name, self.scale, self.items, self.lr_origin, self._content, self.crop_multiple)
 
     def content(self) -> Content:
         """Digests of its images, all of which are read the first time. Raises UserError naming a bad file."""
@@ -88,7 +90,7 @@ class Benchmark:
         """Read one image, or take it from the cache. Raises UserError naming the file that is wrong."""
         if item.name in self._cache:
             return self._cache[item.name]
-        pair = read_pair(item, self.scale, self.items)
+        pair = read_pair(item, self.scale, self.items, self.crop_multiple)
         size = pair.lr.numel() + pair.hr.numel()
         if self._cached_bytes + size <= CACHE_BYTES:
             self._cache[item.name] = pair
@@ -108,8 +110,10 @@ class Benchmark:
                 yield ahead.popleft().result()
 
 
-def _reopened(name: str, scale: int, items: Sequence[ImageFiles], lr_origin: str, content: Content | None) -> Benchmark:
-    return Benchmark(name, scale, items, lr_origin, _content=content)
+def _reopened(
+    name: str, scale: int, items: Sequence[ImageFiles], lr_origin: str, content: Content | None, crop: int | None
+) -> Benchmark:
+    return Benchmark(name, scale, items, lr_origin, crop, _content=content)
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -152,17 +156,50 @@ def embedded_validation(scale: int) -> Benchmark:
     return Benchmark(NAME, scale, items, MADE)
 
 
-def read_pair(item: ImageFiles, scale: int, others: Sequence[ImageFiles] = ()) -> Pair:
-    """Decode HR, crop it to a multiple of the scale, and decode and check, or make, LR.
+def cropped(benchmark: Benchmark, multiple: int) -> Benchmark:
+    """The same images, HR cropped to a multiple of `multiple` (12 serves the scales 2, 3 and 4 with one HR image).
+
+    LR that is given for larger HR is replaced by bicubic of the cropped HR, which near the new edges is not the old LR
+    cropped; LR that is not bicubic is cropped. Raises UserError for a multiple that is none of the scale, and for an
+    image of which too little would be left.
+    """
+    if multiple < 1 or multiple % benchmark.scale:
+        raise UserError(
+            f"--crop-multiple {multiple} is no multiple of the scale {benchmark.scale}. The usual one is 12, which is "
+            "one of 2, 3 and 4."
+        )
+    for item in benchmark.items:
+        if min(side // multiple * multiple for side in image_size(item.hr)) < smallest_side(benchmark.scale):
+            raise UserError(
+                f"{item.hr} is too small: of its sides cropped to a multiple of {multiple}, scoring needs at least "
+                f"{smallest_side(benchmark.scale)} pixels. Take it out of the benchmark, or crop to less."
+            )
+    return replace(benchmark, crop_multiple=multiple, _cache={}, _cached_bytes=0, _content=None)
+
+
+def read_pair(
+    item: ImageFiles, scale: int, others: Sequence[ImageFiles] = (), crop_multiple: int | None = None
+) -> Pair:
+    """Decode HR, crop it to a multiple of the scale (or of `crop_multiple`), and decode and check, or make, LR.
 
     `others`: see check_pair. Raises UserError naming the file that is wrong.
     """
     image = read_image(item.hr)
-    lr_height, lr_width = (side // scale for side in image.rgb.shape[1:])
-    hr = image.rgb[:, : lr_height * scale, : lr_width * scale].contiguous()
+    hr = _cropped_to(image.rgb, scale)
     lr = read_image(item.lr).rgb if item.lr else lr_from_hr(hr, scale)
     check_pair(item, hr, lr, scale, others)
-    return Pair(item.name, lr, hr, image.grey, pixel_digest(image.rgb))
+    kept = _cropped_to(image.rgb, crop_multiple or scale)
+    if kept.shape != hr.shape:
+        bicubic = item.lr is None or item.lr_is_bicubic
+        height, width = (side // scale for side in kept.shape[1:])
+        lr = lr_from_hr(kept, scale) if bicubic else lr[:, :height, :width].contiguous()
+    return Pair(item.name, lr, kept, image.grey, pixel_digest(image.rgb))
+
+
+def _cropped_to(image: torch.Tensor, multiple: int) -> torch.Tensor:
+    """(3, H, W) without what is over a multiple of `multiple` at the bottom and at the right."""
+    height, width = (side // multiple * multiple for side in image.shape[1:])
+    return image[:, :height, :width].contiguous()
 
 
 def smallest_side(scale: int) -> int:

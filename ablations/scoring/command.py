@@ -3,14 +3,14 @@
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation
+from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_validation
 from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
@@ -60,6 +60,14 @@ def arguments() -> argparse.ArgumentParser:
         "--tile", type=int, metavar="PX",
         help="score larger images in tiles of PX LR pixels, a multiple of 8 (default: only what memory does not hold)",
     )  # fmt: skip
+    parser.add_argument(
+        "--self-ensemble", action="store_true",
+        help='average over the eight flips and rotations of LR: the rows that papers mark with a "+"; 8 times the time',
+    )  # fmt: skip
+    parser.add_argument(
+        "--crop-multiple", type=int, metavar="N",
+        help="crop HR to a multiple of N (12: one HR image for the scales 2, 3 and 4; default: of the scale)",
+    )  # fmt: skip
     add_lr_options(parser)
     return parser
 
@@ -98,12 +106,16 @@ def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
     benchmarks = open_images(None, args.benchmarks, args.scale, lr)[1] or [embedded_validation(args.scale)]
     for benchmark in benchmarks:
         check_sample(benchmark.items, benchmark.scale)
+    if args.crop_multiple is not None:
+        benchmarks = [cropped(benchmark, args.crop_multiple) for benchmark in benchmarks]
     protocol = protocol_of(benchmarks, args.scale, args.grey, further)
+    protocol = replace(protocol, self_ensemble=args.self_ensemble, crop_multiple=args.crop_multiple)
     scores = score_all(subject, benchmarks, protocol, args.save_images)
     show(subject, benchmarks, scores, protocol, per_image=args.per_image)
     if args.csv:
-        columns = (*COLUMNS, *(metric.name for metric in protocol.metrics))
-        write_csv(args.csv, columns, csv_rows(subject, args.scale, scores))
+        further = ["conventions"] if protocol.conventions else []
+        columns = (*COLUMNS, *(metric.name for metric in protocol.metrics), *further)
+        write_csv(args.csv, columns, csv_rows(subject, protocol, scores))
         files = {"weights": args.weights} if args.weights else {}
         write_sidecar(args.csv, "ablations/evaluate.py", options, str(device), files)
 
@@ -173,9 +185,11 @@ def show(
     print_table(title, header, rows, notes, text_columns=2)
 
 
-def csv_rows(subject: Scored, scale: int, scores: Sequence[Scores]) -> list[dict[str, Any]]:
+def csv_rows(subject: Scored, protocol: Protocol, scores: Sequence[Scores]) -> list[dict[str, Any]]:
     """A row per image, then one with image `mean` per dataset; figures are not rounded, an infinite PSNR is `inf`."""
-    fixed = {"model": subject.model, "scale": scale, "weights": subject.weights}
+    fixed = {"model": subject.model, "scale": protocol.scale, "weights": subject.weights}
+    if protocol.conventions:
+        fixed["conventions"] = protocol.conventions
     rows = []
     for one in scores:
         for name, values in [*((image.name, image.values) for image in one.images), ("mean", one.means)]:

@@ -49,6 +49,10 @@ class Protocol:
     """Names of METRICS that are scored beside the standard ones."""
     lr: str = LR
     """Where LR comes from, in words: see `protocol_of`."""
+    self_ensemble: bool = False
+    """Whether SR is the mean over the eight orientations of LR: what papers mark with a "+"."""
+    crop_multiple: int | None = None
+    """HR is cropped to a multiple of it; None: of the scale."""
 
     def __post_init__(self) -> None:
         match_name("greyscale convention", self.grey, GREY_CONVENTIONS, "Choose one with --grey.")
@@ -64,18 +68,51 @@ class Protocol:
         return metrics_in(self.further)
 
     @property
+    def conventions(self) -> str:
+        """What is not the usual protocol, in words; such scores do not compare with others."""
+        said = []
+        if self.self_ensemble:
+            said.append("self-ensemble")
+        if self.crop_multiple not in (None, self.scale):
+            said.append(f"HR cropped to a multiple of {self.crop_multiple}")
+        return "; ".join(said)
+
+    @property
     def text(self) -> str:
         """The protocol in one paragraph, for under a table."""
         further = "; ".join(metric.definition for metric in self.metrics if not metric.standard)
+        ensemble = _ENSEMBLE if self.self_ensemble else ""
         return (
             f"Protocol x{self.scale}: PSNR (dB) and SSIM of luma (BT.601, 16-235, not rounded) of uint8 images, "
             f"{self.border_px} pixels cropped from each side, float64, mean over images; SSIM with an 11x11 Gaussian "
-            f"of sigma 1.5, valid region; HR cropped to a multiple of {self.scale}, {self.lr}; "
-            f"{GREY_CONVENTIONS[self.grey]}." + (f"{_FURTHER}{further}." if further else "")
+            f"of sigma 1.5, valid region; HR cropped to a multiple of {self.crop_multiple or self.scale}, {self.lr}; "
+            f"{GREY_CONVENTIONS[self.grey]}{ensemble}." + (f"{_FURTHER}{further}." if further else "")
         )
 
 
 _FURTHER = " Further: "
+_ENSEMBLE = "; SR is the mean over the eight flips and rotations of LR (self-ensemble)"
+
+
+class SelfEnsemble(nn.Module):
+    """The mean of a network's outputs over the eight orientations of the image, each turned back.
+
+    RGB (B, 3, H, W) to (B, 3, scale H, scale W), averaged before rounding (EDSR, Lim et al. 2017, Section 3.4).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.train(network.training)
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        outputs = []
+        for turned in (rgb, rgb.flip(-1)):
+            for quarters in range(4):
+                sr = self.network(torch.rot90(turned, quarters, (-2, -1)).contiguous())
+                sr = torch.rot90(sr, -quarters, (-2, -1))
+                outputs.append(sr if turned is rgb else sr.flip(-1))
+        return torch.stack(outputs).mean(dim=0)
 
 
 def protocol_of(
@@ -163,6 +200,8 @@ def score(
     output is not finite.
     """
     tiled: dict[str, Tiling] = {}
+    if protocol.self_ensemble and not _is_8_bit(network):  # bicubic is the same in every orientation
+        network = SelfEnsemble(network)
 
     def enlarge(pair: Pair) -> torch.Tensor:
         _, height, width = pair.lr.shape
@@ -221,6 +260,8 @@ def _scored(
 ) -> tuple[ImageScore, ...]:
     if benchmark.scale != protocol.scale:
         raise ValueError(f"benchmark {benchmark.name} is at x{benchmark.scale}, the protocol at x{protocol.scale}")
+    if (benchmark.crop_multiple or benchmark.scale) != (protocol.crop_multiple or protocol.scale):
+        raise ValueError(f"benchmark {benchmark.name} is cropped to {benchmark.crop_multiple}, as the protocol is not")
     scored = []
     for pair in benchmark.pairs():
         sr = enlarge(pair)

@@ -1,4 +1,7 @@
-"""Figure 1: cost against PSNR; the area of a circle is the number of parameters, a stepped line the Pareto front."""
+"""Figure 1: cost against PSNR; the area of a mark is the number of parameters, a stepped line the Pareto front.
+
+Published and measured points differ in shape as well as in colour: a circle, a square, a diamond of both kinds.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,11 +17,12 @@ from safmn_bench.analysis.plots.label_placement import Anchor, Box, distance, mi
 from safmn_bench.analysis.plots.style import COLOURS, label
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front
 
-POINTS2_PER_K = 0.22  # area of a circle, in square points, per thousand parameters
-_SMALLEST_POINTS2 = 4.0  # below, a circle could not be seen
+POINTS2_PER_K = 0.22  # area of a mark, in square points, per thousand parameters
+_SMALLEST_POINTS2 = 4.0  # below, a mark could not be seen
 _COLOUR = {PUBLISHED: COLOURS[0], MEASURED: COLOURS[1], MIXED: COLOURS[2]}
+SHAPES = {PUBLISHED: "o", MEASURED: "s", MIXED: "D"}
 _EDGE = {PUBLISHED: "-", MEASURED: "-", MIXED: "--"}
-_FAR_POINTS = 6.0  # a label further from its circle is tied to it by a line
+_FAR_POINTS = 6.0  # a label further from its mark is tied to it by a line
 _TEXT_POINTS = 6.5
 _SIZES_K = (100, 500, 1000)
 _LINEAR_BELOW = 5.0  # largest cost over smallest, up to which a logarithmic axis would have too few ticks
@@ -45,7 +49,7 @@ def draw(points: Sequence[Point], *, x_title: str, y_title: str) -> Figure:
 
 
 def area_points2(point: Point) -> float:
-    """Area of a circle in square points."""
+    """Area of a mark in square points."""
     return max(_SMALLEST_POINTS2, POINTS2_PER_K * point.params_k)
 
 
@@ -55,14 +59,11 @@ def _draw_source(axes: Axes, points: Sequence[Point], source: str) -> None:
     axes.plot(
         xs, ys, drawstyle="steps-post", color=_COLOUR[source], linewidth=0.9, linestyle=":", zorder=1, gid="front"
     )
-    axes.scatter(
-        [p.cost for p in points], [p.score for p in points], s=[area_points2(p) for p in points],
-        facecolor=_COLOUR[source], alpha=0.45, edgecolor="none", zorder=2,
-    )  # fmt: skip
-    axes.scatter(
-        [p.cost for p in points], [p.score for p in points], s=[area_points2(p) for p in points],
-        facecolor="none", edgecolor=_COLOUR[source], linewidth=0.9, linestyle=_EDGE[source], zorder=3,
-    )  # fmt: skip
+    at, shape = ([p.cost for p in points], [p.score for p in points]), SHAPES[source]
+    areas, colour = [area_points2(p) for p in points], _COLOUR[source]
+    axes.scatter(*at, s=areas, marker=shape, facecolor=colour, alpha=0.45, edgecolor="none", zorder=2)
+    edge: dict[str, Any] = {"edgecolor": colour, "linewidth": 0.9, "linestyle": _EDGE[source]}
+    axes.scatter(*at, s=areas, marker=shape, facecolor="none", zorder=3, **edge)
 
 
 def _scale(axes: Axes, points: Sequence[Point]) -> None:
@@ -77,11 +78,12 @@ def _scale(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _legend(axes: Axes, points: Sequence[Point]) -> None:
-    """Below the axes, where it covers no point: sources, the front, and three circle sizes."""
+    """Below the axes, where it covers no point: sources, the front, and three sizes."""
     handles: list[Any] = []
     for source in (sources := list(dict.fromkeys(point.source for point in points))):
-        edge: dict[str, Any] = {"edgecolor": _COLOUR[source], "linestyle": _EDGE[source]}
-        handles.append(axes.scatter([], [], s=40, facecolor=[(*to_rgb(_COLOUR[source]), 0.45)], **edge))
+        face, edge = [(*to_rgb(_COLOUR[source]), 0.45)], _COLOUR[source]
+        style: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linestyle": _EDGE[source]}
+        handles.append(axes.scatter([], [], s=40, marker=SHAPES[source], **style))
     (front,) = axes.plot([], [], color="#555555", linewidth=0.9, linestyle=":", drawstyle="steps-post")
     sizes = [axes.scatter([], [], s=POINTS2_PER_K * k, facecolor="none", edgecolor="#555555") for k in _SIZES_K]
     handles += [front, *sizes]
@@ -92,7 +94,7 @@ def _legend(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
-    """Names beside the circles, without overlap; those that might be read as another's are tied to their circle."""
+    """Names beside the marks, without overlap; those that might be read as another's are tied to their own."""
     texts = [
         axes.text(
             points[0].cost,
@@ -134,7 +136,7 @@ def _fronts(axes: Axes, points: Sequence[Point], per_point: float) -> list[Box]:
 
 
 def _tie(axes: Axes, anchor: Anchor, box: Box, per_point: float) -> None:
-    """A thin line from the middle of a circle to its label."""
+    """A thin line from the middle of a mark to its label."""
     x, y = min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top)
     ends = axes.transData.inverted().transform(
         [(anchor.x * per_point, anchor.y * per_point), (x * per_point, y * per_point)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.stats.entries import Entry
 from safmn_bench.analysis.stats.profiles import Profiles, number
+from safmn_bench.models.catalog import MODELS
 from safmn_bench.models.errors import UserError, match_name, normalised
 from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import read_table
@@ -86,9 +87,16 @@ def _psnr(entry: Entry, dataset: str) -> float | None:
     return None
 
 
+def _title(entry: Entry, entries: Sequence[Entry]) -> str:
+    """A network's displayed name where it is there once; else with what tells it from the others."""
+    names = {network_key(name): model.label for name, model in MODELS.items()}
+    alone = sum(other.key == entry.key for other in entries) == 1 and "runs" not in entry.values
+    return names.get(entry.key, entry.label) if alone else entry.label
+
+
 def _measured_flops(entries: Sequence[Entry], dataset: str) -> list[Point]:
     return [
-        _point(entry.label, float(flops) / 1e9, _psnr(entry, dataset), float(params) / 1e3, MEASURED)
+        _point(_title(entry, entries), float(flops) / 1e9, _psnr(entry, dataset), float(params) / 1e3, MEASURED)
         for entry in entries
         if (flops := entry.values.get("flops")) and (params := entry.values.get("params"))
     ]

@@ -8,6 +8,7 @@ from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic
 from safmn_bench.analysis.stats.contents import contents_part
 from safmn_bench.analysis.stats.groups import Measured, budget_of, datasets_of, metrics_of
 from safmn_bench.analysis.stats.profiles import Profiles, Rows, file_name, number
+from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import network_key
 
 Value = str | float | int | None
@@ -70,6 +71,29 @@ def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry
     return entries
 
 
+def with_times(entries: Sequence[Entry], profiles: Profiles) -> list[str]:
+    """Give entries the median times of latency.py's rows, as `<form>_ms`; returns the forms, in the order met.
+
+    Raises UserError where a network was timed twice in one form: then they were not timed together.
+    """
+    times: dict[tuple[str, int, str], str] = {}
+    for row in profiles.latency:
+        form = row.get("implementation") or "eager"
+        form = form if row.get("dtype", "fp32") == "fp32" else f"{form} {row['dtype']}"
+        key = (network_key(row["model"]), int(row["scale"]), form)
+        if key in times:
+            raise UserError(
+                f"{row['model']} x{row['scale']} was timed twice as {form}: {times[key]} ms and {row['median_ms']} ms. "
+                "Give the --profiles of one call of latency.py, whose times compare."
+            )
+        if row["median_ms"]:
+            times[key] = row["median_ms"]
+    for entry in entries:
+        own = {form: text for (name, scale, form), text in times.items() if (name, scale) == (entry.key, entry.scale)}
+        entry.values.update({f"{form}_ms": number(text) for form, text in own.items()})
+    return list(dict.fromkeys(form for _, _, form in times))
+
+
 def labelled(measured: Sequence[Measured]) -> list[tuple[str, Measured]]:
     """Each with a name of its own: a network outside the main setting is told by its budget, or by a number."""
     main = main_setting(measured)
@@ -127,13 +151,19 @@ def _of_bicubic(measured: Sequence[Measured]) -> list[Entry]:
 
 
 def _of_scores(rows: Rows) -> list[Entry]:
-    """One entry per model, scale and weight file of evaluate.py's CSV."""
-    entries: dict[tuple[str, str, str], Entry] = {}
+    """One entry per model, scale, weight file and conventions of evaluate.py's CSV.
+
+    Scores by other conventions than the usual ones never fill a row of the paper: they stand below it, and say so.
+    """
+    entries: dict[tuple[str, ...], Entry] = {}
     for row in rows:
-        weights = file_name(row["weights"])
-        label = f"{row['model']} ({weights})" if weights else row["model"]
-        blank = Entry(key=network_key(row["model"]), label=label, scale=int(row["scale"]), values={"setting": weights})
-        entry = entries.setdefault((row["model"], row["scale"], row["weights"]), blank)
+        weights, conventions = file_name(row["weights"]), row.get("conventions") or ""
+        told = ", ".join(part for part in (weights, conventions) if part)
+        blank = Entry(
+            key=network_key(row["model"]), label=f"{row['model']} ({told})" if told else row["model"],
+            scale=int(row["scale"]), main=not conventions, values={"setting": told},
+        )  # fmt: skip
+        entry = entries.setdefault((row["model"], row["scale"], row["weights"], conventions), blank)
         entry.scores[row["dataset"]] = _by_field({name: number(text) for name, text in row.items() if name in METRICS})
     return list(entries.values())
 

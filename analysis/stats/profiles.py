@@ -50,11 +50,11 @@ def read_profiles(files: Sequence[Path]) -> Profiles:
 
 def _new_means(rows: Rows, known: Rows, file: Path) -> Rows:
     """The means of a file of scores. Raises UserError where an earlier file has another score of the same."""
-    key = ("model", "scale", "weights", "dataset")
-    scores = {tuple(row[column] for column in key): row[HEADLINE] for row in known}
+    key = ("model", "scale", "weights", "dataset", "conventions")
+    scores = {tuple(row.get(column, "") for column in key): row[HEADLINE] for row in known}
     means = [row for row in rows if row["image"] == "mean"]
     for row in means:
-        before = scores.get(tuple(row[column] for column in key), row[HEADLINE])
+        before = scores.get(tuple(row.get(column, "") for column in key), row[HEADLINE])
         if before != row[HEADLINE]:
             raise UserError(
                 f"{file} scores {row['model']} x{row['scale']} on {row['dataset']} with {row[HEADLINE]} dB, an "

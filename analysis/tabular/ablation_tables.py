@@ -1,4 +1,4 @@
-"""Tables 1, 3 and 4: the paper's rows in its order, each with what was measured beside it; other networks below."""
+"""Tables 1, 3, 4 and 6: the paper's rows in its order, each with what was measured beside it; other networks below."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SCORE_UNIT = " / ".join(metric.heading(metric.title) for metric in _STANDARD)
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What tells Tables 1, 3 and 4 apart."""
+    """What tells these tables apart."""
 
     title: str
     names: Mapping[str, str]
@@ -29,8 +29,11 @@ class Layout:
     section: str
     """Which of them groups the rows; nothing for a table in one piece."""
     datasets: Sequence[str]
+    """Benchmarks with published scores."""
 
 
+NETWORK_TABLES = (1, 6)
+"""At all scales, a row per network; the others have variants, at scale 4."""
 LAYOUTS = {
     1: Layout(
         title="Efficient networks on common benchmarks: published, and measured here.",
@@ -53,25 +56,39 @@ LAYOUTS = {
         section="",
         datasets=("DIV2K_val", "Manga109"),
     ),
+    6: Layout(
+        title="Rivals of today: counted, scored from published weights and timed here; published costs beside.",
+        names={"scale": "scale", "method": "method"},
+        key="method",
+        section="scale",
+        datasets=(),
+    ),
 }
 
 
-def build(number: int, entries: Sequence[Entry], scale: int | None = None, notes: Sequence[str] = ()) -> Table:
-    """Table 1, 3 or 4 with the measurements that belong to it; without a scale those of the paper (1: all three).
+def build(
+    number: int,
+    entries: Sequence[Entry],
+    scale: int | None = None,
+    notes: Sequence[str] = (),
+    times: Sequence[str] = (),
+) -> Table:
+    """Table 1, 3, 4 or 6 with the measurements that belong to it; without a scale all that it has (1, 6: three).
 
-    The paper has Tables 3 and 4 at scale 4: at another one, their published figures are dashes.
+    The paper has Tables 3 and 4 at scale 4: at another one, their published figures are dashes. `times`: the forms
+    that entries have a time of (`<form>_ms`), a column each.
     """
     layout = LAYOUTS[number]
     rows: list[Row] = []
-    for at in [scale] if scale else [2, 3, 4] if number == 1 else [4]:
+    for at in [scale] if scale else [2, 3, 4] if number in NETWORK_TABLES else [4]:
         rows += _rows(layout, _published(number, at), [entry for entry in entries if entry.scale == at], at)
     shown = [entry for entry in entries if scale in (None, entry.scale)]
     measured, metrics = _datasets(layout, shown), _metrics(shown)
     return Table(
         number=number,
         title=layout.title,
-        fields=_fields(layout, measured, metrics),
-        columns=_columns(layout, measured, metrics, shown),
+        fields=_fields(layout, measured, metrics, times),
+        columns=_columns(layout, measured, metrics, shown, times),
         rows=rows,
         notes=notes,
     )
@@ -155,12 +172,13 @@ def _metrics(entries: Sequence[Entry]) -> list[Metric]:
 _STATISTICS = ("", "_ci95", "_delta", "_delta_ci95", "_delta_p", "_delta_p_holm", "_delta_verdict")
 
 
-def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
+def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], times: Sequence[str]) -> list[str]:
     paper = [
         *PAPER_COSTS.values(),
         *(f"{dataset}_{metric.published}" for dataset in layout.datasets for metric in _published_metrics()),
     ]
     ours = list(FIGURES)
+    ours += [f"{form}_ms" for form in times]
     ours += [f"{dataset}_{metric.field}{end}" for dataset in measured for metric in metrics for end in _STATISTICS]
     starred = ["collapsed"] if layout.section == "group" else []
     return [*layout.names, *(f"paper_{f}" for f in [*paper, *starred]), *(f"measured_{f}" for f in [*ours, "setting"])]
@@ -171,7 +189,11 @@ def _published_metrics() -> list[Metric]:
 
 
 def _columns(
-    layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], entries: Sequence[Entry]
+    layout: Layout,
+    measured: Sequence[str],
+    metrics: Sequence[Metric],
+    entries: Sequence[Entry],
+    times: Sequence[str],
 ) -> list[Column]:
     columns = [
         Column(title=title, pieces=[Piece(key=key)], once=key == layout.section) for key, title in layout.names.items()
@@ -188,6 +210,9 @@ def _columns(
     for field, figure in ((field, figure) for field, figure in FIGURES.items() if figure.title):
         piece = Piece(key=f"measured_{field}", digits=figure.digits, unit=figure.divisor)
         columns.append(Column(title=figure.title, unit=figure.unit, pieces=[piece], band=MEASURED))
+    for form in times:
+        piece = Piece(key=f"measured_{form}_ms", digits=1, better=-1)
+        columns.append(Column(title=f"time, {form}", unit="[ms]", pieces=[piece], band=MEASURED))
     for dataset in measured:
         columns += _measured_columns(layout, dataset, metrics, entries)
     return columns

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown, printable
-from safmn_bench.analysis.stats.entries import Entry, Value, entries_from
+from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, with_times
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_failures, find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
-from safmn_bench.analysis.tabular.ablation_tables import build
+from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, build
 from safmn_bench.analysis.tabular.latex import to_latex
 from safmn_bench.analysis.tabular.notes import notes_for
 from safmn_bench.analysis.tabular.profile_tables import table2, table5
@@ -46,11 +46,12 @@ def tabulate(
         if scale not in (None, 4):
             raise UserError(f"Table {number} has no scale to choose: leave out --scale {scale}.")
         return table2(profiles) if number == 2 else table5(profiles)
-    scales = [scale] if scale else [2, 3, 4] if number == 1 else [4]
+    scales = [scale] if scale else [2, 3, 4] if number in NETWORK_TABLES else [4]
     measured: list[Measured] = [row for at in scales for row in _measured(number, records, at)]
     entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
     failed = [record for record in failed if record.scale in scales and belongs(record, number)]
-    return build(number, entries, scale, notes_for(number, measured, profiles, failed))
+    times = with_times(entries, profiles) if number == 6 else []
+    return build(number, entries, scale, notes_for(number, measured, profiles, failed), times)
 
 
 def _measured(number: int, records: Sequence[Record], scale: int) -> list[Measured]:
@@ -59,24 +60,24 @@ def _measured(number: int, records: Sequence[Record], scale: int) -> list[Measur
     Alone, Table 4 would judge by the scatter of few runs, and a difference could stand in one table and not in the
     other.
     """
-    together = (number,) if number == 1 else (3, 4)
+    together = (number,) if number in NETWORK_TABLES else (3, 4)
     rows = measure([record for record in records if any(belongs(record, table) for table in together)], scale)
     return [row for row in rows if belongs(row.records[0], number)]
 
 
 def belongs(record: Record, number: int) -> bool:
-    """Whether a run is shown in Table 1 (networks), 3 (variants) or 4 (depth); one's own variants are in 1 and 3."""
+    """Whether a run is shown in Table 1 or 6 (networks), 3 (variants) or 4 (depth); one's own variants not in 4."""
     if number == 4:
         return record.variant in _NAMES[4]
     if record.variant in VARIANTS:
         return record.variant in _NAMES[3] if number == 3 else record.variant == BASELINE
-    return number == 1 or (bool(record.config) and "source" not in record.config)
+    return number in NETWORK_TABLES or (bool(record.config) and "source" not in record.config)
 
 
 def _entry_belongs(entry: Entry, number: int) -> bool:
-    """Table 1 has bicubic and networks; the others have only variants."""
+    """Tables 1 and 6 have bicubic and networks; the others have only variants."""
     known = {network_key(name) for name in VARIANTS}
-    if number == 1:
+    if number in NETWORK_TABLES:
         return entry.key == BASELINE or entry.key not in known
     return entry.key in {network_key(name) for name in _NAMES[number]} or (number == 3 and "runs" in entry.values)
 

@@ -1,4 +1,4 @@
-"""What stands under Tables 1, 3 and 4: how to read the figures, where they come from, and what is odd about them."""
+"""What stands under Tables 1, 3, 4 and 6: how to read the figures, where they come from, and what is odd about them."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from safmn_bench.analysis.stats.caveats import caveat_notes
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, uneven
 from safmn_bench.analysis.stats.profiles import Profiles, file_name
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
-from safmn_bench.analysis.tabular.ablation_tables import PAPER_COSTS, UNITS
+from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, PAPER_COSTS, UNITS
 from safmn_bench.models.catalog import MODELS
 from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import compare
@@ -16,6 +16,10 @@ from safmn_bench.profiling.common.paper import compare
 _PUBLISHED = (
     "Published: as printed; trained for 500,000 iterations on DIV2K and Flickr2K. Scores of other training, or on "
     "other images, do not compare with them. A dash: not measured, or not published."
+)
+_RIVALS = (
+    "Published: costs that their authors print, for HR 1280x720. A dash: not measured, or not published. Networks that "
+    "re-parameterise are counted, scored and timed as they are deployed, SPANv2 without its authors' CUDA operator."
 )
 _COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are the outputs of all convolutions."
 
@@ -26,9 +30,10 @@ def notes_for(
     number: int, measured: Sequence[Measured], profiles: Profiles, failed: Sequence[Record] = ()
 ) -> list[str]:
     """All notes of a table, the general ones first."""
-    notes = [_PUBLISHED, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
+    general = _RIVALS if number == 6 else _PUBLISHED
+    notes = [general, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
     notes += provenance_notes(measured) + caveat_notes(measured, failed) + collapse_notes(measured)
-    notes += _scatter(measured)
+    notes += _scatter(measured) + (_times(profiles) if number == 6 else [])
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
 
 
@@ -37,9 +42,19 @@ def _scored_weights(number: int, profiles: Profiles) -> list[str]:
     files = [
         f"{row['model']} x{row['scale']} with {file_name(row['weights'])}" for row in profiles.scores if row["weights"]
     ]
-    if number != 1 or not files:
+    if number not in NETWORK_TABLES or not files:
         return []
     return [f"Scored with weights from a file, by evaluate.py: {', '.join(dict.fromkeys(files))}."]
+
+
+def _times(profiles: Profiles) -> list[str]:
+    """What the times were measured on."""
+    facts = {
+        f"{row.get('hardware') or '?'}, {row.get('threads') or '?'} threads, LR {row.get('lr_width')}x"
+        f"{row.get('lr_height')}, torch {row.get('torch') or '?'}, {(row.get('date') or '?')[:10]}"
+        for row in profiles.latency
+    }
+    return [f"Times: medians of interleaved rounds on {'; '.join(sorted(facts))}."] if facts else []
 
 
 def _intervals(measured: Sequence[Measured]) -> list[str]:
@@ -93,8 +108,8 @@ def _from_runs(number: int, measured: Sequence[Measured]) -> list[tuple[str, str
     found = []
     for one in measured:
         record = one.records[0]
-        name = MODELS[record.model].label if number == 1 and record.model in MODELS else one.name
-        if number == 1 and record.model == "safmn" and network_key(one.name) != BASELINE:
+        name = MODELS[record.model].label if number in NETWORK_TABLES and record.model in MODELS else one.name
+        if number in NETWORK_TABLES and record.model == "safmn" and network_key(one.name) != BASELINE:
             continue  # a variant's counts are not those of SAFMN's printed row
         counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
         for cost, column in PAPER_COSTS.items():

@@ -1,4 +1,7 @@
-"""The published figures (results/paper/*.csv, installed as package data), and how a count compares with them."""
+"""The published figures (results/paper/*.csv, installed as package data), and how a count compares with them.
+
+Tables 1 to 5 are the paper's; Table 6 is the suite's, of networks that came later, each with its own paper's figures.
+"""
 
 import csv
 import functools
@@ -6,7 +9,7 @@ import functools
 from safmn_bench.models.errors import normalised
 from safmn_bench.profiling.common.files import package_folder
 
-_NAME_COLUMN = {1: "method", 3: "variant", 4: "variant"}
+_NAME_COLUMN = {1: "method", 3: "variant", 4: "variant", 6: "method"}
 COLUMNS = ("params_k", "flops_g", "acts_m")
 _TOLERANCE = {"params_k": 0.005, "flops_g": 0.01, "acts_m": 0.005}  # printed digits; FLOPs of Table 3 waver by 0.01
 _INTEGER_TOLERANCE = 0.5
@@ -20,7 +23,7 @@ def read_table(file: str) -> list[dict[str, str]]:
 
 @functools.lru_cache(maxsize=8)
 def table_rows(table: int) -> dict[tuple[str, int], dict[str, str]]:
-    """Rows of Table 1, 3 or 4 by (folded name, scale); Tables 3 and 4 are at x4."""
+    """Rows of Table 1, 3, 4 or 6 by (folded name, scale); Tables 3 and 4 are at x4."""
     column = _NAME_COLUMN[table]
     return {(normalised(row[column]), int(row.get("scale", 4))): row for row in read_table(f"table{table}.csv")}
 
@@ -41,7 +44,7 @@ def published_figure(table: int, name: str, scale: int, column: str) -> str | No
 def compare(table: int, name: str, scale: int, column: str, counted: float) -> str | None:
     """None where `counted` (in the paper's unit) prints as published; else the reason, or that none is known.
 
-    Table 1 prints integers, rounded half up; Tables 3 and 4 print two decimals.
+    Tables 1 and 6 print integers, rounded half up; Tables 3 and 4 print two decimals.
     """
     printed = published_figure(table, name, scale, column)
     if printed is None:

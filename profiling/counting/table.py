@@ -1,4 +1,4 @@
-"""The complexity columns of Tables 1, 3 and 4: what is counted, what was published, and why the two differ."""
+"""The complexity columns of Tables 1, 3, 4 and 6: what is counted, what was published, and why the two differ."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,21 +22,21 @@ UNITS = {"params_k": 1e3, "flops_g": 1e9, "acts_m": 1e6}
 
 
 def rows_of_table(table: int, scale: int | None) -> list[tuple[Candidate, int]]:
-    """The candidates and scales of a table of the paper, in its order; Table 1 at all scales unless one is asked for.
+    """The candidates and scales of a table, in its order; Tables 1 and 6 at all scales unless one is asked for.
 
     Raises UserError for a scale that the table does not have.
     """
-    if table != 1:
+    if table in TABLES:
         if scale not in (None, 4):
             raise UserError(f"Table {table} is at scale 4 in the paper; for scale {scale} name the --models.")
         return [(variant, 4) for variant in TABLES[table]]
     rows = [
         (find_candidate(row["method"]), row_scale)
-        for (_, row_scale), row in table_rows(1).items()
-        if row["params_k"] and scale in (None, row_scale)
+        for (_, row_scale), row in table_rows(table).items()
+        if (row["params_k"] or table == 6) and scale in (None, row_scale)  # bicubic costs nothing
     ]
     if not rows:
-        raise UserError(f"Table 1 has no scale {scale}. Allowed: 2, 3, 4.")
+        raise UserError(f"Table {table} has no scale {scale}. Allowed: 2, 3, 4.")
     return rows
 
 
@@ -47,9 +47,9 @@ def count_all(wanted: Sequence[tuple[Candidate, int]]) -> list[Complexity]:
 
 
 def paper_table_of(candidate: Candidate) -> int | None:
-    """Which table of the paper has this candidate's complexity: 3 or 4 for a variant, 1 for a network."""
+    """Which table has this candidate's complexity: 3 or 4 for a variant, 1 or 6 for a network."""
     if candidate.name in MODELS:
-        return 1
+        return MODELS[candidate.name].table
     for table, variants in TABLES.items():
         if candidate in variants:
             return table

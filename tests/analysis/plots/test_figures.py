@@ -286,3 +286,13 @@ def test_what_a_figure_lacks_is_said_in_one_paragraph(
     assert words in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_published_and_measured_points_differ_in_shape_and_colour():
+    kinds = (PUBLISHED, MEASURED, MIXED)
+    points = [Point(label=kind, cost=1.0 + i, score=30.0, params_k=200.0, source=kind) for i, kind in enumerate(kinds)]
+    axes = tradeoff.draw(points, x_title="x", y_title="y").axes[0]
+    drawn = [one for one in axes.collections if len(one.get_offsets()) == 1 and one.get_facecolor().size]
+    looks = {(one.get_paths()[0].vertices.shape, tuple(one.get_facecolor()[0][:3])) for one in drawn}
+    corners = {tuple(one.get_paths()[0].vertices[0].round(3)) for one in drawn}
+    assert len(looks) == len(corners) == 3

@@ -231,3 +231,38 @@ def test_latex_of_all_five_tables_compiles_with_a_hostile_name_in_them(tmp_path:
     assert (tmp_path / "all.pdf").stat().st_size > 20_000
     log = (tmp_path / "all.log").read_text(errors="replace") if (tmp_path / "all.log").exists() else ""
     assert "Overfull" not in log
+
+
+def test_table_6_has_counts_scores_and_times_of_rivals_beside_published_costs(tmp_path: Path):
+    scores, times, counts = (tmp_path / f"{name}.csv" for name in ("scores", "latency", "complexity"))
+    scores.write_text(
+        "model,scale,weights,dataset,image,psnr_y_db,ssim_y\nsmfanet_plus,4,w/plus.pth,Set5,mean,32.5108,0.8985\n"
+    )
+    times.write_text(
+        "model,scale,implementation,dtype,median_ms,peak_memory_mib,hardware,threads,lr_width,lr_height,torch,date\n"
+        "smfanet_plus,4,eager,fp32,250.5,90,a processor,2,320,180,2.13.0,2026-11-25\n"
+        "safmn,4,eager,fp32,436.25,90,a processor,2,320,180,2.13.0,2026-11-25\n"
+        "safmn,4,fast,fp32,247.0,90,a processor,2,320,180,2.13.0,2026-11-25\n"
+    )
+    counts.write_text(
+        "model,scale,params,flops,acts,note\n"
+        "SMFANet+,4,495888,26214312960,388085760,flops_g: at full size\nSAFMN,4,239520,13554915840,76700160,\n"
+    )
+    profiles = read_profiles([scores, times, counts])
+    table = tabulate(6, [], profiles)
+    rows = rows_of(6, [], profiles)
+    (plus,) = [row for row in rows if row["method"] == "SMFANet+" and row["scale"] == "4"]
+    assert (plus["paper_params_k"], plus["paper_flops_g"], plus["measured_flops"]) == ("496", "28", "26214312960")
+    assert (plus["measured_Set5_psnr_db"], plus["measured_eager_ms"]) == ("32.5108", "250.5")
+    (safmn,) = [row for row in rows if row["method"] == "SAFMN"]
+    assert (safmn["measured_eager_ms"], safmn["measured_fast_ms"]) == ("436.25", "247.0")
+    assert len(rows) == 15 + 1
+    assert "Times: medians of interleaved rounds on a processor, 2 threads, LR 320x180" in "\n".join(table.notes)
+    assert "SMFANet+ x4: flops_g: at full size" in "\n".join(table.notes)
+
+
+def test_two_times_of_one_network_in_one_form_do_not_compare(tmp_path: Path):
+    times = tmp_path / "latency.csv"
+    times.write_text("model,scale,median_ms,peak_memory_mib\nrlfn,4,1.0,9\nrlfn,4,2.0,9\n")
+    with pytest.raises(UserError, match=r"rlfn x4 was timed twice as eager: 1.0 ms and 2.0 ms"):
+        tabulate(6, [], read_profiles([times]))
