@@ -65,8 +65,8 @@ def _plain(value: Any) -> str:
 
 def below_bicubic(row: Measured, dataset: str) -> tuple[float, float] | None:
     """The row's mean PSNR and bicubic's, in dB, where the first is not above the second."""
-    score = row.score(dataset, "psnr_y_db")
-    bicubic = [found for record in row.records if (found := record.bicubic.get(dataset, {}).get("psnr_y_db"))]
+    score = row.score(dataset, HEADLINE)
+    bicubic = [found for record in row.records if (found := record.bicubic.get(dataset, {}).get(HEADLINE))]
     if score is None or not bicubic or score.mean > bicubic[0]:
         return None
     return score.mean, bicubic[0]
