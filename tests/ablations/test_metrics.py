@@ -131,3 +131,30 @@ def test_unknown_metric_suggests_the_nearest():
         "No metric 'psnr_rgb'. Did you mean 'psnr_rgb_db' or 'psnr_y_db'? Known: psnr_y_db, ssim_y, psnr_rgb_db. Name "
         "one or more after --metrics."
     )
+
+
+def made_pair() -> tuple[torch.Tensor, torch.Tensor]:
+    """An image by formula and one off by up to 16 levels, uint8 (3, 24, 26)."""
+    y, x = np.mgrid[:24, :26]
+    hr = np.stack([(7 * x + 3 * y + 40 * channel) % 200 + 20 + (x * y + channel) % 5 for channel in range(3)])
+    error = (5 * x + 11 * y + x * y) % 17 - 8
+    sr = np.clip(hr + error * np.array([1, 2, 1])[:, None, None], 0, 255)
+    return torch.from_numpy(sr.astype(np.uint8)), torch.from_numpy(hr.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    (
+        "border",
+        "psnr",
+        "similarity",
+    ),  # scikit-image 0.26, once, on 16 + (65.481 R + 128.553 G + 24.966 B) / 255
+    [
+        (2, 31.631677523491092, 0.8600395218975305),
+        (3, 31.642090949929262, 0.8466460817650654),
+        (4, 31.63593350626438, 0.8310570427623848),
+    ],
+)
+def test_scores_of_luma_are_these_literals(border: int, psnr: float, similarity: float):
+    sr, hr = (luma_plane(image) for image in made_pair())
+    assert psnr_db(sr, hr, border) == pytest.approx(psnr, abs=1e-10)
+    assert ssim(sr, hr, border) == pytest.approx(similarity, abs=1e-10)

@@ -65,3 +65,24 @@ def test_watch_continues_from_its_state():
     for i in range(60, 50 + PATIENCE):
         resumed.observe(i, 0.9, 1.0)
     assert resumed.iteration == 50
+
+
+@pytest.mark.parametrize(("outside", "collapsed"), [(24, False), (25, True)])
+def test_patience_is_25_iterations(outside: int, collapsed: bool):
+    assert (watched([0.1] * 100 + [0.9] * outside).iteration is not None) is collapsed
+
+
+@pytest.mark.parametrize(("loss", "collapsed"), [(0.39, False), (0.41, True)])
+def test_the_band_ends_at_four_times_the_median(loss: float, collapsed: bool):
+    assert (watched([0.1] * 100 + [loss] * 25).iteration is not None) is collapsed
+
+
+@pytest.mark.parametrize(("good", "collapsed"), [(19, False), (20, True)])
+def test_there_is_a_band_after_20_good_losses(good: int, collapsed: bool):
+    assert (watched([0.1] * good + [9.0] * 25).iteration is not None) is collapsed
+
+
+def test_the_median_is_over_the_last_200_losses():
+    """150 losses of 0.1 are forgotten after 200 of 0.3: 1.0 is inside the band, 1.3 is not."""
+    assert watched([0.1] * 150 + [0.3] * 200 + [1.0] * 25).iteration is None
+    assert watched([0.1] * 150 + [0.3] * 200 + [1.3] * 25).iteration == 350

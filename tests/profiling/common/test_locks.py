@@ -82,3 +82,16 @@ def test_heartbeat_renews_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         while path.stat().st_mtime < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert time.time() - path.stat().st_mtime < 60
+
+
+def test_a_lock_is_stale_after_a_minute_and_renewed_six_times_within_it():
+    """Five renewals in a row may fail or be seen late before a run is taken for dead."""
+    assert (locks.HEARTBEAT_S, locks.STALE_S) == (10.0, 60.0)
+
+
+@pytest.mark.parametrize(("age_s", "stale"), [(50, False), (70, True)])
+def test_a_lock_of_another_machine_holds_for_a_minute(tmp_path: Path, age_s: float, stale: bool):
+    path = tmp_path / "lock.json"
+    path.write_text(json.dumps({"host": "elsewhere/1/2", "pid": 1, "since": "then", "token": "a"}))
+    os.utime(path, (time.time() - age_s,) * 2)
+    assert is_held(path) is not stale
