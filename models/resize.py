@@ -24,13 +24,11 @@ def cubic(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x <= 1, near, torch.where(x <= 2, far, torch.zeros_like(x)))
 
 
-@kept(256)
-def taps(in_length: int, out_length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices (taps, out_length), int64, and weights of the same shape, float64, each column summing to 1.
+def contributions(in_length: int, out_length: int, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices and weights of every tap that an output pixel can have, some of them zero everywhere; see `taps`.
 
-    Source: MATLAB's `imresize`, function `contributions`. Taps that are zero everywhere are left out.
+    Source: MATLAB's `imresize`, function `contributions`. The lengths may be symbols of an export.
     """
-    scale = out_length / in_length
     stretch = max(1.0, 1.0 / scale)  # the kernel widens only when shrinking
     width = 4.0 * stretch
     n_taps = int(-(-width // 1)) + 2
@@ -39,21 +37,34 @@ def taps(in_length: int, out_length: int) -> tuple[torch.Tensor, torch.Tensor]:
     position = left + torch.arange(n_taps, dtype=torch.float64).unsqueeze(1)  # (taps, out_length)
     weights = cubic((centre - position) / stretch)
     weights = weights / weights.sum(dim=0, keepdim=True)
-    mirrored = torch.remainder(position.long(), 2 * in_length)  # period of a symmetric extension
-    indices = torch.where(mirrored < in_length, mirrored, 2 * in_length - 1 - mirrored)
+    period = torch.full((), 2 * in_length)  # of a symmetric extension; as a tensor, since ONNX takes no other symbol
+    mirrored = torch.remainder(position.long(), period)
+    return torch.minimum(mirrored, period - 1 - mirrored), weights
+
+
+@kept(256)
+def taps(in_length: int, out_length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices (taps, out_length), int64, and weights of the same shape, float64, each column summing to 1.
+
+    Taps that are zero everywhere are left out.
+    """
+    indices, weights = contributions(in_length, out_length, out_length / in_length)
     used = (weights != 0).any(dim=1)
     return indices[used], weights[used]
 
 
-def _resize_axis(x: torch.Tensor, axis: int, out_length: int) -> torch.Tensor:
-    indices, weights = taps(x.shape[axis], out_length)
+def _weighted_sum(x: torch.Tensor, axis: int, indices: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     indices, weights = indices.to(x.device), weights.to(x.device, x.dtype)
     shape = [1] * x.ndim
-    shape[axis] = out_length
+    shape[axis] = weights.shape[1]
     total = x.index_select(axis, indices[0]) * weights[0].view(shape)
     for index, weight in zip(indices[1:], weights[1:], strict=True):
         total = total + x.index_select(axis, index) * weight.view(shape)
     return total
+
+
+def _resize_axis(x: torch.Tensor, axis: int, out_length: int) -> torch.Tensor:
+    return _weighted_sum(x, axis, *taps(x.shape[axis], out_length))
 
 
 def bicubic(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -62,7 +73,11 @@ def bicubic(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def bicubic_up(x: torch.Tensor, scale: int) -> torch.Tensor:
-    """Enlarge (..., H, W) to (..., scale H, scale W)."""
+    """Enlarge (..., H, W) to (..., scale H, scale W); in an export that leaves H and W open, for any of them."""
+    if any(isinstance(side, torch.SymInt) for side in x.shape[-2:]):
+        for axis in (x.ndim - 2, x.ndim - 1):  # what depends on the size is part of the graph, not kept
+            x = _weighted_sum(x, axis, *contributions(x.shape[axis], x.shape[axis] * scale, float(scale)))
+        return x
     return bicubic(x, x.shape[-2] * scale, x.shape[-1] * scale)
 
 

@@ -75,12 +75,12 @@ def _shape(args: argparse.Namespace, network: nn.Module) -> tuple[int, int, int,
 
 
 def check_sizes(exported: Exported) -> list[tuple[int, int]]:
-    """LR sizes (height, width) at which a file is checked: its own, and two more where it takes any."""
+    """LR sizes (height, width) at which a file is checked: its own, and where it takes any, odd and even ones too."""
     own = (exported.shape[-2], exported.shape[-1])
     if exported.multiple is None:
         return [own]
     step = exported.multiple
-    return [own, (3 * max(step, 8), 4 * max(step, 8)), (9 * step, 7 * step) if step > 1 else (37, 53)]
+    return [own, (3 * max(step, 8), 4 * max(step, 8)), *([(9 * step, 7 * step)] if step > 1 else [(37, 53), (31, 16)])]
 
 
 if __name__ == "__main__":
