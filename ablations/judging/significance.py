@@ -72,6 +72,8 @@ class Comparison:
     seeds: int
     """Runs of this network."""
     images: int
+    run: Deviation | None = None
+    """What training again changes, over all networks of the family; None where untested."""
     family: int = 1
     """How many networks are compared with this baseline: what `p_holm` is corrected for."""
 
@@ -84,6 +86,12 @@ class Comparison:
     def detectable_in_family(self) -> float | None:
         """The same, had it to stand in its whole family whatever the others show (0.05 / family)."""
         return self._detectable(self.family)
+
+    def told(self, digits: int = 3) -> str:
+        """The verdict; if undecided, with the difference that would have been found, as in `n.s. (0.074)`."""
+        if self.verdict != "n.s." or self.detectable is None:
+            return self.verdict
+        return f"n.s. ({self.detectable:.{digits}f})"
 
     def _detectable(self, comparisons: int) -> float | None:
         if self.half_width is None or self.degrees_of_freedom is None:
@@ -117,7 +125,11 @@ def compare(scores: Scores, baseline: str, twins: Mapping[str, str] | None = Non
     tested = {name: one.p for name, one in found.items() if one.p is not None and name not in firsts}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     size = len(found) - len(firsts)
-    return {name: replace(one, p_holm=adjusted.get(firsts.get(name, name)), family=size) for name, one in found.items()}
+    run = Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom) if family.freedom else None
+    return {
+        name: replace(one, p_holm=adjusted.get(firsts.get(name, name)), family=size, run=run)
+        for name, one in found.items()
+    }
 
 
 def noise_of(scores: Scores, baseline: str) -> Noise:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, ope
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.data.preflight import prepare_training, without_small
 from safmn_bench.ablations.metrics import further_metrics
-from safmn_bench.ablations.recipe import recipe_for
+from safmn_bench.ablations.recipe import Recipe, recipe_for
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.scoring.command import add_metrics_option
@@ -23,6 +23,7 @@ from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.mappings import flattened, read_mapping
 from safmn_bench.models.names import as_trained, find_candidate
+from safmn_bench.models.twins import twins
 from safmn_bench.models.variants import SCALES, TABLE3, TABLE4, Candidate
 from safmn_bench.profiling.common.console import progress, shown_in
 
@@ -99,6 +100,8 @@ def make_plans(args: argparse.Namespace) -> list[Plan]:
         raise UserError(f"--seeds {min(args.seeds)} is negative. Allowed: whole numbers from 0 up.")
     candidates = named_candidates(args)
     recipes = [recipe_for(candidate, args.recipe, device, args.overrides) for candidate in candidates]
+    for line in alike(candidates, [recipe for recipe, _ in recipes]):
+        print(f"note: {line}", file=sys.stderr)
     scales = list(dict.fromkeys(args.scale))
     for scale in scales:
         for candidate in candidates:
@@ -137,6 +140,20 @@ def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch
     here = torch.device("cpu") if args.engine == "slurm" else device  # a node chooses again, for itself
     placement = choose_placement(size, here, args.slots_per_device)
     return {"training_set": training_set, "benchmarks": benchmarks, "placement": placement}
+
+
+def alike(candidates: Sequence[Candidate], recipes: Sequence[Recipe]) -> list[str]:
+    """A sentence for each candidate that computes, and is trained, as another one before it."""
+    networks = {
+        one.name: (one.config, recipe)
+        for one, recipe in zip(candidates, recipes, strict=True)
+        if one.config is not None
+    }
+    found = twins(networks) if len(networks) > 1 else {}
+    return [
+        f"{name} computes what {twin} computes: both are run, and counted once among the comparisons."
+        for name, twin in found.items()
+    ]
 
 
 def require_trainable(candidate: Candidate, scale: int) -> None:

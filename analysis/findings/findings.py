@@ -1,14 +1,16 @@
 """What a study found, by rule: which differences stand, baseline against bicubic, the worst two, what is missing."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from safmn_bench.ablations.judging.power import seeds_for
 from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.runs import Study, planned_iterations, published, seed_means, starred
-from safmn_bench.analysis.stats.groups import BASELINE, Measured
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, noise_floor
 from safmn_bench.analysis.stats.rank_correlation import Correlation, spearman
 
 SIZE_OF_EFFECT = "DIV2K_val_psnr"
@@ -49,6 +51,48 @@ def verdicts(study: Study) -> Verdicts:
 def headline_comparisons(row: Measured) -> dict[str, Comparison]:
     """Benchmark -> the network's headline score minus the baseline's."""
     return {dataset: one for (dataset, metric), one in row.comparisons.items() if metric == HEADLINE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undecided:
+    """A network that the family of comparisons on the headline benchmark does not tell from the baseline."""
+
+    name: str
+    difference: float
+    """Measured, in dB."""
+    detectable: float
+    """What would have been found in the family in 80 % of cases."""
+    seeds: int | None
+    """How many of each network would find a true difference of the measured size; None where no number would."""
+    hours: float | None
+    """Of training on this hardware, for the seeds that are missing, of this network and of the baseline."""
+
+
+def undecided(study: Study) -> list[Undecided]:
+    """Each of them, in the order of the rows; nothing where no seed is repeated."""
+    dataset, found = headline(study), []
+    noise = noise_floor(study.rows, dataset) if dataset else None
+    for row in study.rows if noise else ():
+        one = row.comparisons.get((dataset, HEADLINE))
+        if noise is None or one is None or one.verdict == "" or one.detectable_in_family is None:
+            continue
+        seeds = None
+        if one.difference:
+            seeds = seeds_for(one.difference, noise, networks=len(study.rows), comparisons=one.family)
+        hours = (seeds - one.seeds) * _pair_seconds(study, row) / 3600 if seeds else None
+        found.append(
+            Undecided(
+                name=row.name, difference=one.difference, detectable=one.detectable_in_family, seeds=seeds,
+                hours=max(0.0, hours) if hours is not None else None,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _pair_seconds(study: Study, row: Measured) -> float:
+    """One more seed of a network and of the baseline."""
+    rows = [row, *([study.baseline] if study.baseline else [])]
+    return sum(statistics.fmean(record.train_seconds for record in one.records) for one in rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from safmn_bench.ablations.judging.power import CHANCE
 from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.analysis.escaping import markdown
@@ -48,6 +49,9 @@ def readme(study: Study, ranking: Rows, budgets: Rows, lam: Rows, figures: Seque
         headline=study_findings.headline(study),
         overview=compact_table(study),
         verdicts=study_findings.verdicts(study),
+        decided=[row.name for row in study.rows if _stands(row, study_findings.headline(study))],
+        undecided=study_findings.undecided(study),
+        chance=CHANCE,
         differences=difference_table(study),
         bicubic=study_findings.against_bicubic(study),
         worst=study_findings.worst(study),
@@ -81,12 +85,17 @@ def names(values: Iterable[str]) -> str:
     return " and ".join([", ".join(marked[:-1]), marked[-1]]) if len(marked) > 1 else "".join(marked)
 
 
+def _stands(row: Measured, dataset: str) -> bool:
+    one = row.comparisons.get((dataset, HEADLINE))
+    return one is not None and one.verdict == ""
+
+
 def judged(one: Comparison | None) -> str:
     """A difference with its interval and verdict; bold where it stands in its family."""
     if one is None:
         return _DASH
     shown = signed(one.difference) + (f" ± {one.half_width:.3f}" if one.half_width is not None else "")
-    return f"{shown} {one.verdict}" if one.verdict else f"**{shown}**"
+    return f"{shown} {one.told()}" if one.verdict else f"**{shown}**"
 
 
 def compact_table(study: Study) -> list[list[str]]:

@@ -135,6 +135,7 @@ def _scores(one: Measured, dataset: str) -> dict[str, Value]:
             delta = f"{metric.field}_delta"
             found |= {delta: against.difference, f"{delta}_ci95": against.half_width, f"{delta}_p": against.p}
             found |= {f"{delta}_p_holm": against.p_holm, f"{delta}_verdict": against.verdict}
+            found |= {f"{delta}_detectable": against.detectable, f"{delta}_told": against.told(metric.digits.table)}
     return found
 
 

@@ -4,18 +4,31 @@ Runs of one network that differ in what decides a score (training budget, traini
 benchmark) are never averaged, nor compared with a baseline of another setting: each setting is a row of its own.
 """
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.ablations.judging.significance import Comparison, Interval, compare, interval, uneven_scatter
+from safmn_bench.ablations.judging.power import Noise
+from safmn_bench.ablations.judging.significance import (
+    Comparison,
+    Interval,
+    compare,
+    interval,
+    noise_of,
+    uneven_scatter,
+)
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
 from safmn_bench.ablations.record import Record, RunFolder, read_record
 from safmn_bench.ablations.scoring.score import comparable
 from safmn_bench.analysis.stats.contents import contents_of, differing
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.safmn import SAFMNConfig
+from safmn_bench.models.twins import twins
+from safmn_bench.models.variants import VARIANTS, paper_order
 
 BASELINE = "baseline"
 _BUDGET = ("iterations", "patch", "batch", "sampling")  # of recipe.train: what a variant does not change, a budget does
@@ -120,6 +133,28 @@ def _family(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str, di
     return {name: runs for name, runs in scores.items() if runs}
 
 
+def twins_of(rows: Sequence[Measured]) -> dict[str, str]:
+    """Network -> another one of these that computes the same function and is trained alike (models/twins.py)."""
+    networks: dict[str, tuple[SAFMNConfig, str]] = {}
+    for row in sorted(rows, key=lambda row: paper_order(row.name)):
+        record = row.records[0]
+        known = VARIANTS[row.name].config if row.name in VARIANTS else None
+        with contextlib.suppress(TypeError, UserError):  # a configuration of another version, or of no SAFMN
+            config = known or (SAFMNConfig(**record.config) if record.config else None)
+            if config is not None:
+                networks[row.name] = config, json.dumps(record.recipe.get("optimizer"), sort_keys=True)
+    return twins(networks)
+
+
+def noise_floor(rows: Sequence[Measured], dataset: str, metric: str = HEADLINE) -> Noise | None:
+    """What moves the scores of rows of one setting; None where no seed is repeated or there is no baseline."""
+    scores = _family(rows, dataset, metric)
+    if BASELINE not in scores or not _common_images(scores):
+        return None
+    noise = noise_of(scores, BASELINE)
+    return noise if noise.run.freedom else None
+
+
 def _comparisons(rows: Sequence[Measured], baseline: str) -> dict[str, dict[tuple[str, str], Comparison]]:
     """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting."""
     found: dict[str, dict[tuple[str, str], Comparison]] = {}
@@ -128,7 +163,7 @@ def _comparisons(rows: Sequence[Measured], baseline: str) -> dict[str, dict[tupl
             scores = _family(rows, dataset, metric)
             if baseline not in scores or not _common_images(scores):
                 continue
-            for name, one in compare(scores, baseline).items():
+            for name, one in compare(scores, baseline, twins_of(rows)).items():
                 found.setdefault(name, {})[dataset, metric] = one
     return found
 

@@ -169,7 +169,7 @@ def _metrics(entries: Sequence[Entry]) -> list[Metric]:
     return metrics_in(metric.name for metric in METRICS.values() if metric.field in fields)
 
 
-_STATISTICS = ("", "_ci95", "_delta", "_delta_ci95", "_delta_p", "_delta_p_holm", "_delta_verdict")
+_STATISTICS = ("", "_ci95", "_delta", "_delta_ci95", "_delta_p", "_delta_p_holm", "_delta_verdict", "_delta_detectable")
 
 
 def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], times: Sequence[str]) -> list[str]:
@@ -236,7 +236,7 @@ def _measured_columns(
         delta = f"{field}_{headline.field}_delta"
         digits = headline.digits.table
         pieces = [Piece(key=delta, digits=digits, signed=True), Piece(key=f"{delta}_ci95", before=" ± ", digits=digits)]
-        pieces.append(Piece(key=f"{delta}_verdict", before=" "))
+        pieces.append(Piece(key=f"{delta}_told", before=" "))
         unit = f"Δ {headline.heading(headline.title)}"
         columns.append(Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED))
     for metric in (metric for metric in metrics if not metric.standard):

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.caveats import caveat_notes
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, uneven
+from safmn_bench.analysis.stats.entries import main_setting
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, twins_of, uneven
 from safmn_bench.analysis.stats.profiles import Profiles, file_name
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, PAPER_COSTS, UNITS
@@ -32,6 +34,7 @@ def notes_for(
     """All notes of a table, the general ones first."""
     general = _RIVALS if number == 6 else _PUBLISHED
     notes = [general, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
+    notes += _noise_floor(measured) + _twins(measured)
     notes += provenance_notes(measured) + caveat_notes(measured, failed) + collapse_notes(measured)
     notes += _scatter(measured) + (_times(profiles) if number == 6 else [])
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
@@ -70,10 +73,38 @@ def _verdicts(measured: Sequence[Measured]) -> list[str]:
         return []
     return [
         "Δ: minus the baseline of the same setting, ± half the 95 % interval of a test paired over seeds and images "
-        "(crossed random effects, scatter over seeds pooled over all networks of that setting). n.s.: p >= 0.05. "
+        "(crossed random effects, scatter over seeds pooled over all networks of that setting). n.s. (d): p >= 0.05; "
+        "a difference of d would have been found by itself in 80 % of cases. "
         "(alone): p < 0.05 by itself, not so once corrected for all of them on that benchmark "
         f"({family} compared; Holm). untested: one seed only."
     ]
+
+
+def _noise_floor(measured: Sequence[Measured]) -> list[str]:
+    """A run's standard deviation on each benchmark, of the setting of most runs."""
+    rows = [row for row in measured if row.setting == main_setting(measured)]
+    found = {
+        dataset: one.run
+        for row in rows
+        for (dataset, metric), one in row.comparisons.items()
+        if metric == HEADLINE and one.run is not None
+    }
+    if not found:
+        return []
+    unit, digits = METRICS[HEADLINE].unit, METRICS[HEADLINE].digits.table + 1
+    parts = [
+        f"{run.sd:.{digits}f} {unit} on {dataset} (95 %: {run.interval()[0]:.{digits}f} to "
+        f"{run.interval()[1]:.{digits}f}; {run.freedom} degrees of freedom)"
+        for dataset, run in found.items()
+    ]
+    return [f"Noise floor: the standard deviation of a run, its network and seed apart, is {', '.join(parts)}."]
+
+
+def _twins(measured: Sequence[Measured]) -> list[str]:
+    """Networks that compute the same, within the setting of most runs."""
+    found = twins_of([row for row in measured if row.setting == main_setting(measured)])
+    same = [f"{name} computes what {twin} computes, to rounding" for name, twin in found.items()]
+    return [f"Counted once among the comparisons: {'; '.join(same)}."] if same else []
 
 
 def _scatter(measured: Sequence[Measured]) -> list[str]:

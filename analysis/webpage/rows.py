@@ -134,7 +134,7 @@ def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Ce
     if one.half_width is not None:
         low, high = one.difference - one.half_width, one.difference + one.half_width
         low_high = Cell(value=one.half_width, shown=f"{low:+.{digits}f} to {high:+.{digits}f}")
-    verdict = {"": "significant", "(alone)": "significant alone, not in the family"}.get(one.verdict, one.verdict)
+    verdict = {"": "significant", "(alone)": "significant alone, not in the family"}.get(one.verdict, one.told(digits))
     return [
         words(row.name),
         _difference(one, digits),

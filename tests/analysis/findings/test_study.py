@@ -16,7 +16,7 @@ from safmn_bench.ablations.recipe import load_recipe
 from safmn_bench.ablations.sweeps.command import arguments as run_arguments
 from safmn_bench.analysis.findings.command import loss_parts
 from safmn_bench.analysis.findings.commands import run_commands
-from safmn_bench.analysis.findings.findings import against_bicubic, headline, verdicts, wanted, worst
+from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
 from safmn_bench.analysis.findings.runs import Study, read_study
@@ -179,6 +179,20 @@ def test_readme_says_what_the_numbers_say(words: str):
     assert {line.count("|") for line in words.splitlines() if line.startswith(("| bicubic", "| variant | params"))} == {
         9
     }
+
+
+def test_readme_begins_with_what_is_decided_and_what_the_rest_would_need(study: Study, words: str):
+    """On B100: w_o_FM is 0.002 dB below the baseline, far below what two seeds could find."""
+    first = words.split("Made by")[0]
+    assert "On B100, **decided**: `w_o_SAFM`, `w_o_CCM`, `channel_mlp` and `n4` differ from the baseline" in first
+    assert "**Undecided**: `w_o_FM`. To find a true difference of the size measured in 80 % of cases:" in first
+    (one,) = undecided(study)
+    row = next(row for row in study.rows if row.name == "w_o_FM")
+    assert one.difference == pytest.approx(row.comparisons["B100", "psnr_y_db"].difference)
+    assert one.seeds is not None
+    assert one.seeds > 2
+    assert one.hours == pytest.approx((one.seeds - 2) * 2 * 400 / 3600)  # 400 s a run, of it and of the baseline
+    assert f"| {one.seeds} | {one.hours:.1f} |" in first
 
 
 def test_a_folder_with_one_run_has_a_readme_too(tmp_path: Path):

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_records import made_record, scores_of, write_run
+from scipy import stats
 
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
@@ -63,7 +65,7 @@ def test_large_difference_has_its_interval_and_a_small_one_is_not_significant():
     (noise,) = [row for row in rows_of(3, sweep(-0.005)) if row["variant"] == "w_o_FM"]
     assert noise["measured_Manga109_psnr_db_delta_verdict"] == "n.s."
     shown = to_markdown(tabulate(3, sweep(-0.005), Profiles()))
-    assert re.search(r"\| −0\.0\d\d ± 0\.0\d\d n\.s\. \|", shown)
+    assert re.search(r"\| −0\.0\d\d ± 0\.0\d\d n\.s\. \(0\.0\d\d\) \|", shown)
 
 
 def test_one_seed_shows_a_difference_that_was_not_tested():
@@ -266,3 +268,28 @@ def test_two_times_of_one_network_in_one_form_do_not_compare(tmp_path: Path):
     times.write_text("model,scale,median_ms,peak_memory_mib\nrlfn,4,1.0,9\nrlfn,4,2.0,9\n")
     with pytest.raises(UserError, match=r"rlfn x4 was timed twice as eager: 1.0 ms and 2.0 ms"):
         tabulate(6, [], read_profiles([times]))
+
+
+def test_what_was_not_found_says_what_could_have_been():
+    """A paired t-test of the differences 0, 0.02 and 0 dB has two degrees of freedom; power by the noncentral t."""
+    (noise,) = [row for row in rows_of(3, sweep(-0.005)) if row["variant"] == "w_o_FM"]
+    error = np.std([0, 0.02, 0], ddof=1) / np.sqrt(3)
+    least = float(noise["measured_Manga109_psnr_db_delta_detectable"]) / error
+    critical = 4.302653  # t tables: two-sided 5 % at two degrees of freedom
+    assert stats.nct.sf(critical, 2, least) + stats.nct.cdf(-critical, 2, least) == pytest.approx(0.8, abs=1e-4)
+
+
+def test_the_noise_floor_stands_under_the_table():
+    """A difference of two runs of one seed scatters by the square root of 2 times what a run does."""
+    (note,) = [note for note in tabulate(3, sweep(-0.2), Profiles()).notes if note.startswith("Noise floor")]
+    differences = np.array([0, -0.02, 0])
+    assert f"{np.std(differences, ddof=1) / np.sqrt(2):.4f} dB on Manga109" in note
+    assert "2 degrees of freedom" in note
+    assert not [n for n in tabulate(3, sweep(-0.2)[:2], Profiles()).notes if n.startswith("Noise floor")]
+
+
+def test_variants_of_one_function_are_named_and_counted_once():
+    records = sweep(-0.2, "w_o_LN") + sweep(-0.2, "fbn")[1::2] + sweep(-0.2, "w_o_FM")[1::2]
+    notes = tabulate(3, records, Profiles()).notes
+    assert "Counted once among the comparisons: fbn computes what w_o_LN computes, to rounding." in notes
+    assert any("(2 compared; Holm)" in note for note in notes)
