@@ -23,10 +23,11 @@ import torch
 from safmn_bench.ablations.data.layouts import ImageFiles, hr_set, require_sizes_match, set_name, subfolders
 from safmn_bench.ablations.data.pair_check import check_pair
 from safmn_bench.ablations.data.pairs import AS_IT_LIES, MADE, LRChoice, Paired, pair
+from safmn_bench.ablations.data.treatments import image_notes, treatment_of
 from safmn_bench.ablations.metrics import WINDOW
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
-from safmn_bench.profiling.common.images import image_size, list_images, pixel_digest, read_image
+from safmn_bench.profiling.common.images import Image, image_size, list_images, pixel_digest, read_image
 from safmn_bench.profiling.common.sample_images import NAME, VALIDATION, embedded_paths
 
 CACHE_BYTES = 256 * 2**20
@@ -46,6 +47,8 @@ class Pair:
     """Whether the HR file is greyscale."""
     digest: str
     """images.pixel_digest of the whole HR image."""
+    treatment: str = ""
+    """What was done to HR to make it 8-bit RGB; of LR where it is not the same, too."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Benchmark:
     _cache: dict[str, Pair] = field(default_factory=dict, repr=False)
     _cached_bytes: int = 0
     _content: Content | None = None
+    _treatments: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process reads the images itself."""
@@ -91,11 +95,19 @@ class Benchmark:
         if item.name in self._cache:
             return self._cache[item.name]
         pair = read_pair(item, self.scale, self.items, self.crop_multiple)
+        if pair.treatment:
+            self._treatments[item.name] = pair.treatment
         size = pair.lr.numel() + pair.hr.numel()
         if self._cached_bytes + size <= CACHE_BYTES:
             self._cache[item.name] = pair
             self._cached_bytes += size
         return pair
+
+    def notes(self) -> list[str]:
+        """What was done to its images, of those read so far, and which files were passed over."""
+        treatments = {f"{self.name}/{name}": self._treatments[name] for name in sorted(self._treatments)}
+        folders = [path.parent for item in self.items[:1] for path in (item.hr, item.lr) if path]
+        return image_notes(treatments, folders)
 
     def pairs(self) -> Iterator[Pair]:
         """All images in order, the next ones being decoded on other cores meanwhile."""
@@ -186,14 +198,22 @@ def read_pair(
     """
     image = read_image(item.hr)
     hr = _cropped_to(image.rgb, scale)
-    lr = read_image(item.lr).rgb if item.lr else lr_from_hr(hr, scale)
+    given = read_image(item.lr) if item.lr else None
+    lr = given.rgb if given else lr_from_hr(hr, scale)
     check_pair(item, hr, lr, scale, others)
     kept = _cropped_to(image.rgb, crop_multiple or scale)
     if kept.shape != hr.shape:
         bicubic = item.lr is None or item.lr_is_bicubic
         height, width = (side // scale for side in kept.shape[1:])
         lr = lr_from_hr(kept, scale) if bicubic else lr[:, :height, :width].contiguous()
-    return Pair(item.name, lr, kept, image.grey, pixel_digest(image.rgb))
+    return Pair(item.name, lr, kept, image.grey, pixel_digest(image.rgb), _treated(image, given))
+
+
+def _treated(hr: Image, lr: Image | None) -> str:
+    """What was done to HR, and to a given LR where that is not the same."""
+    of_hr = treatment_of(hr)
+    of_lr = treatment_of(lr) if lr else of_hr
+    return of_hr if of_lr == of_hr else f"{of_hr or 'plain'} (LR: {of_lr or 'plain'})"
 
 
 def _cropped_to(image: torch.Tensor, multiple: int) -> torch.Tensor:

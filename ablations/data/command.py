@@ -2,11 +2,13 @@
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
+from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.preflight import prepare_training
+from safmn_bench.ablations.data.treatments import image_notes
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.console import print_table, progress, shown_in
 
@@ -59,16 +61,22 @@ def prepare(args: argparse.Namespace) -> None:
                 progress=shown_in(bar, stages),
                 verify=args.verify,
             )
-        show(packed, time.perf_counter() - started, fresh="packing" in stages)
+        folders = [one.folder for one in sets]
+        show(
+            packed,
+            [*image_notes(packed.treatments, folders), *notes_of(benchmarks)],
+            time.perf_counter() - started,
+            fresh="packing" in stages,
+        )
 
 
-def show(packed: PackedSet, seconds: float, *, fresh: bool) -> None:
-    """Print what is in the pack; `fresh`: whether it was packed just now."""
+def show(packed: PackedSet, remarks: Sequence[str], seconds: float, *, fresh: bool) -> None:
+    """Print what is in the pack, and `remarks` on its images; `fresh`: whether it was packed just now."""
     rows = [[s["name"], s["lr"], s["note"], str(s["images"])] for s in packed.sets]
     size = (packed.hr.nbytes + packed.lr.nbytes) / 1e6
     pace = f"packed in {seconds:.1f} s, {len(packed) / seconds:.0f} images/s" if fresh else "packed before"
     notes = [
         f"{len(packed)} images, {size:.0f} MB, {pace}, in {packed.folder}.",
-        *(f"{name}: {treatment}." for name, treatment in packed.treatments.items()),
+        *remarks,
     ]
     print_table(f"Packed for x{packed.scale}", ["set", "LR", "note", "images"], rows, notes, text_columns=3)

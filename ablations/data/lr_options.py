@@ -52,3 +52,8 @@ def open_images(
     items = [*(one.items for one in sets), *(one.items for one in opened)]
     require_used(lr, items or [embedded_validation(scale).items], scale)
     return sets, opened
+
+
+def notes_of(benchmarks: Sequence[Benchmark]) -> list[str]:
+    """What was done to the benchmarks' images, and which files were passed over."""
+    return [note for benchmark in benchmarks for note in benchmark.notes()]

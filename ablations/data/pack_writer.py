@@ -23,6 +23,7 @@ import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles, require_sizes_match
 from safmn_bench.ablations.data.pair_check import check_pair
+from safmn_bench.ablations.data.treatments import treatment_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.console import Report
@@ -118,7 +119,7 @@ def decoded(
     hr = image.rgb[:, : height * scale, : width * scale]
     lr = read_image(item.lr).rgb if item.lr is not None else _lr_by_channel(hr, scale)
     check_pair(item, hr, lr, scale, others)
-    facts = {"digest": pixel_digest(image.rgb), "treatment": image.treatment or ("greyscale" if image.grey else "")}
+    facts = {"digest": pixel_digest(image.rgb), "treatment": treatment_of(image)}
     return _interleaved(hr), _interleaved(lr), facts
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_validation
-from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
+from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
 from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, protocol_of, score
@@ -178,7 +178,7 @@ def show(
         origin: [b.name for b in benchmarks if b.lr_origin == origin] for origin in {b.lr_origin for b in benchmarks}
     }
     notes += [f"{', '.join(names)}: {origin}." for origin, names in sorted(origins.items())]
-    notes += [note for one in scores for note in one.notes]
+    notes += [*notes_of(benchmarks), *(note for one in scores for note in one.notes)]
     notes += subject.caveats
     title = f"{subject.model} x{protocol.scale}"
     header = ["dataset", "image", *(metric.heading(metric.label) for metric in protocol.metrics)]

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.data.benchmarks import embedded_validation
-from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, open_images
+from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.data.preflight import prepare_training, without_small
+from safmn_bench.ablations.data.treatments import image_notes
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.recipe import Recipe, recipe_for
 from safmn_bench.ablations.record import RunFolder
@@ -136,6 +137,8 @@ def images_for(args: argparse.Namespace, scale: int, device: torch.device, patch
         sets = without_small(sets, scale, patch)
     with progress() as bar:
         training_set = prepare_training(sets, benchmarks, scale=scale, patch=patch, progress=shown_in(bar, set()))
+    for note in [*image_notes(training_set.treatments, [one.folder for one in sets]), *notes_of(benchmarks)]:
+        print(f"note: {note}", file=sys.stderr)
     size = training_set.hr.nbytes + training_set.lr.nbytes
     here = torch.device("cpu") if args.engine == "slurm" else device  # a node chooses again, for itself
     placement = choose_placement(size, here, args.slots_per_device)
