@@ -26,11 +26,12 @@ PEAK = 255.0
 _C1, _C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 _LUMA = (65481, 128553, 24966)  # of R, G, B in [0, 1000]; they sum to 219,000
 _BLOCK = 24  # rows filtered at a time
+_WHOLE_PX = 4 * 2**20  # pixels beyond which SSIM is computed in strips: whole, it takes over 150 bytes for each
 
 
 def luma_plane(rgb: torch.Tensor) -> torch.Tensor:
     """Y of a uint8 image (3, H, W): float64 (H, W) in [16, 235], not rounded."""
-    return 16.0 + _weighted(rgb) / 255_000
+    return _weighted(rgb).div_(255_000).add_(16.0)
 
 
 def full_plane(rgb: torch.Tensor) -> torch.Tensor:
@@ -40,8 +41,12 @@ def full_plane(rgb: torch.Tensor) -> torch.Tensor:
 
 def _weighted(rgb: torch.Tensor) -> torch.Tensor:
     """65,481 R + 128,553 G + 24,966 B: float64 (H, W), summed exactly, in integers."""
-    red, green, blue = rgb.to(torch.int32)
-    return (red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]).to(torch.float64)
+    plane = rgb.new_empty(rgb.shape[1:], dtype=torch.float64)
+    rows = max(1, _WHOLE_PX // rgb.shape[2])
+    for part, into in zip(rgb.split(rows, 1), plane.split(rows), strict=True):
+        red, green, blue = part.to(torch.int32)
+        into.copy_(red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2])
+    return plane
 
 
 def psnr_db(a: torch.Tensor, b: torch.Tensor, border_px: int) -> float:
@@ -50,7 +55,7 @@ def psnr_db(a: torch.Tensor, b: torch.Tensor, border_px: int) -> float:
     Of an image the error is the mean over all three channels, not the mean of three PSNRs.
     """
     a, b = _cropped(a, b, border_px, smallest=1)
-    error = (a - b).square().mean().item()
+    error = (a - b).square_().mean().item()
     return 10.0 * math.log10(PEAK**2 / error) if error else math.inf
 
 
@@ -61,13 +66,24 @@ def ssim(a: torch.Tensor, b: torch.Tensor, border_px: int) -> float:
     authors' MATLAB code without its downsampling.
     """
     a, b = _cropped(a, b, border_px, smallest=WINDOW)
+    height, width = a.shape
+    if height * width <= _WHOLE_PX:
+        return _ssim_map(a, b).mean().item()
+    rows = max(WINDOW, _WHOLE_PX // width)  # strips share WINDOW - 1 rows: their maps lie beside each other
+    starts = range(0, height - WINDOW + 1, rows)
+    sums = [_ssim_map(a[at : at + rows + WINDOW - 1], b[at : at + rows + WINDOW - 1]).sum().item() for at in starts]
+    return math.fsum(sums) / ((height - WINDOW + 1) * (width - WINDOW + 1))
+
+
+def _ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """SSIM in every whole window of two planes (H, W), float64: (H - 10, W - 10)."""
     moments = _windowed(torch.stack([a, b, a * a + b * b, a * b]))
-    mean_a, mean_b, square, product = moments  # each (H - 10, W - 10)
+    mean_a, mean_b, square, product = moments
     means = mean_a * mean_b
     mean_squares = mean_a.square_().add_(mean_b.square_())
     luminance = (2 * means + _C1) / (mean_squares + _C1)
     structure = (2 * (product - means) + _C2) / (square - mean_squares + _C2)
-    return (luminance * structure).mean().item()
+    return luminance * structure
 
 
 def _cropped(a: torch.Tensor, b: torch.Tensor, border_px: int, smallest: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -81,6 +81,9 @@ def bicubic_up(x: torch.Tensor, scale: int) -> torch.Tensor:
     return bicubic(x, x.shape[-2] * scale, x.shape[-1] * scale)
 
 
+_AT_ONCE = 2**24  # numbers in float64, 128 MiB; a few such tensors are alive together
+
+
 def to_uint8(x: torch.Tensor) -> torch.Tensor:
     """Round [0, 255] floating point half up, as MATLAB's uint8(), and clamp."""
     return torch.floor(x + 0.5).clamp(0, 255).to(torch.uint8)
@@ -88,8 +91,15 @@ def to_uint8(x: torch.Tensor) -> torch.Tensor:
 
 def bicubic_uint8(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Resize a uint8 image (..., H, W) as `imresize(image, [height width])` does: float64, rounded after each axis."""
-    tall = to_uint8(_resize_axis(image.to(torch.float64), image.ndim - 2, height))
-    return to_uint8(_resize_axis(tall.to(torch.float64), image.ndim - 1, width))
+    tall = _resize_axis_uint8(image, image.ndim - 2, image.ndim - 1, height)
+    return _resize_axis_uint8(tall, image.ndim - 1, image.ndim - 2, width)
+
+
+def _resize_axis_uint8(image: torch.Tensor, axis: int, across: int, out_length: int) -> torch.Tensor:
+    """One axis, a few lines `across` it at a time: they do not meet, and float64 takes eight times the memory."""
+    line = image.numel() // image.shape[across] // image.shape[axis] * max(image.shape[axis], out_length)
+    parts = image.split(max(1, _AT_ONCE // line), across)
+    return torch.cat([to_uint8(_resize_axis(part.to(torch.float64), axis, out_length)) for part in parts], across)
 
 
 def lr_from_hr(hr: torch.Tensor, scale: int) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from safmn_bench.models import resize
 from safmn_bench.models.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from safmn_bench.models.resize import bicubic, bicubic_up, lr_from_hr, taps
 
@@ -68,3 +69,11 @@ def test_ycbcr_has_matlabs_values(rgb: tuple[float, ...], ycbcr: tuple[float, ..
     torch.testing.assert_close(rgb_to_ycbcr(pixel).flatten() * 255, torch.tensor(ycbcr, dtype=torch.float64))
     torch.testing.assert_close(luma(pixel), rgb_to_ycbcr(pixel)[:, :1])
     torch.testing.assert_close(ycbcr_to_rgb(rgb_to_ycbcr(pixel)), pixel)
+
+
+@pytest.mark.parametrize(("height", "width"), [(53, 31), (24, 20), (106, 62)])
+def test_resizing_a_few_lines_at_a_time_changes_no_pixel(monkeypatch: pytest.MonkeyPatch, height: int, width: int):
+    image = torch.randint(0, 256, (3, 53, 31), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    whole = resize.bicubic_uint8(image, height, width)
+    monkeypatch.setattr(resize, "_AT_ONCE", 1000)
+    assert torch.equal(resize.bicubic_uint8(image, height, width), whole)
