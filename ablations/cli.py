@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-from safmn_bench.models.errors import UserError, command, match_name
+from safmn_bench.models.errors import command, match_name
+from safmn_bench.profiling.common.options import version
 
 SCRIPTS = {
     "run": ("ablations", "train, score and profile variants and models"),
@@ -35,13 +36,12 @@ def main(argv: list[str] | None = None) -> int:
             "usage: safmn-bench NAME [options]     (safmn-bench NAME --help tells the options)\n\n" + "\n".join(lines)
         )
         return 0
+    if arguments[0] == "--version":
+        print(version())
+        return 0
     name = match_name("command", arguments[0], SCRIPTS)
     folder, _ = SCRIPTS[name]
-    try:
-        module = importlib.import_module(f"safmn_bench.{folder}.{name}")
-    except ModuleNotFoundError as error:
-        raise UserError(f"{name} needs {error.name}, which is not installed: run `make setup`.") from error
-    return module.main(arguments[1:])
+    return importlib.import_module(f"safmn_bench.{folder}.{name}").main(arguments[1:])
 
 
 if __name__ == "__main__":

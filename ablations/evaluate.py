@@ -11,14 +11,16 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.scoring.command import arguments, evaluate
+from safmn_bench.ablations.scoring.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Score what the options ask for."""
-    options = sys.argv[1:] if argv is None else argv
-    evaluate(arguments().parse_args(options), options)
+    options = arguments().read(argv)
+    from safmn_bench.ablations.scoring.command import evaluate
+
+    evaluate(options)
     return 0
 
 

@@ -10,13 +10,16 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.data.command import arguments, prepare
+from safmn_bench.ablations.data.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Check and pack what the options ask for."""
-    prepare(arguments().parse_args(argv))
+    options = arguments().read(argv)
+    from safmn_bench.ablations.data.command import prepare
+
+    prepare(options)
     return 0
 
 

@@ -13,15 +13,17 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.sweeps.command import arguments, make_plans, options_of
-from safmn_bench.ablations.sweeps.sweep import run_all
+from safmn_bench.ablations.sweeps.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Run what the options ask for, and print the table."""
-    args = arguments().parse_args(argv)
-    return run_all(make_plans(args), options_of(args))
+    options = arguments().read(argv)
+    from safmn_bench.ablations.sweeps.command import make_plans
+    from safmn_bench.ablations.sweeps.sweep import run_all
+
+    return run_all(make_plans(options), options)
 
 
 if __name__ == "__main__":

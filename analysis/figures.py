@@ -12,18 +12,20 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.plots.command import FIGURES, arguments
-from safmn_bench.analysis.plots.style import save, style
+from safmn_bench.analysis.plots.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Draw every figure that is asked for, then write them: a wrong option writes nothing."""
-    args = arguments().parse_args(argv)
+    options = arguments().read(argv)
+    from safmn_bench.analysis.plots.command import FIGURES
+    from safmn_bench.analysis.plots.style import save, style
+
     with style():
-        drawn = [(number, FIGURES[number](args)) for number in dict.fromkeys(args.figure)]
+        drawn = [(number, FIGURES[number](options)) for number in dict.fromkeys(options.figure)]
         for number, figure in drawn:
-            for path in save(figure, args.out, f"figure{number}"):
+            for path in save(figure, options.out, f"figure{number}"):
                 print(path)
     return 0
 

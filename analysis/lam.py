@@ -11,14 +11,16 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.attribution.command import arguments, carry_out, prepare, report
+from safmn_bench.analysis.attribution.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Attribute what the options ask for."""
-    args = arguments().parse_args(argv)
-    report(carry_out(prepare(args), args), args)
+    options = arguments().read(argv)
+    from safmn_bench.analysis.attribution.command import carry_out, prepare, report
+
+    report(carry_out(prepare(options), options), options)
     return 0
 
 

@@ -11,13 +11,16 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.webpage.command import arguments, make
+from safmn_bench.analysis.webpage.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Write the page and say where it is."""
-    print(make(arguments().parse_args(argv)))
+    options = arguments().read(argv)
+    from safmn_bench.analysis.webpage.command import make
+
+    print(make(options))
     return 0
 
 

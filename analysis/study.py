@@ -11,14 +11,16 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.findings.command import arguments, make
+from safmn_bench.analysis.findings.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Write every file of the study and say where they are."""
-    options = sys.argv[1:] if argv is None else argv
-    for path in make(arguments().parse_args(options), options):
+    options = arguments().read(argv)
+    from safmn_bench.analysis.findings.command import make
+
+    for path in make(options):
         print(path)
     return 0
 

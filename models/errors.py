@@ -29,10 +29,20 @@ def match_name(kind: str, given: str, known: Iterable[str], advice: str = "") ->
     folded = normalised(given)
     if folded in by_folded:
         return by_folded[folded]
-    near = [by_folded[n] for n in difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)]
-    guess = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    parts = [f"No {kind} {given!r}.{guess}", f"Known: {', '.join(by_folded.values())}.", advice]
+    parts = [
+        f"No {kind} {given!r}.{guess(given, by_folded.values())}",
+        f"Known: {', '.join(by_folded.values())}.",
+        advice,
+    ]
     raise UserError(" ".join(part for part in parts if part))
+
+
+def guess(given: str, known: Iterable[str]) -> str:
+    """The question whether one of the nearest was meant (up to three), with a space before it; else nothing."""
+    by_folded = {normalised(name).lstrip("_"): name for name in known}  # the dashes of options make all of them alike
+    folded = normalised(given).lstrip("_")
+    near = [by_folded[n] for n in difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)]
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
 class Main(Protocol):
@@ -42,7 +52,7 @@ class Main(Protocol):
 
 
 def command(main: Callable[[list[str] | None], int]) -> Main:
-    """Wrap a script's `main(argv)`: a UserError becomes one paragraph on stderr and exit status 2."""
+    """Wrap a script's `main(argv)`: a UserError, or a missing library, is one paragraph on stderr and exit status 2."""
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
@@ -50,6 +60,11 @@ def command(main: Callable[[list[str] | None], int]) -> Main:
             return main(argv)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
+            return 2
+        except ModuleNotFoundError as error:
+            if not error.name or error.name.startswith("safmn_bench"):
+                raise  # a defect of ours, not a missing library
+            print(f"error: {error.name} is needed here and not installed: run `make setup`.", file=sys.stderr)
             return 2
 
     return wrapped

@@ -24,7 +24,7 @@ from safmn_bench.ablations.data.layouts import ImageFiles, hr_set, require_sizes
 from safmn_bench.ablations.data.pair_check import check_pair
 from safmn_bench.ablations.data.pairs import AS_IT_LIES, MADE, LRChoice, Paired, pair
 from safmn_bench.ablations.data.treatments import image_notes, treatment_of
-from safmn_bench.ablations.metrics import WINDOW
+from safmn_bench.ablations.image_quality import WINDOW
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.images import Image, image_size, list_images, pixel_digest, read_image

@@ -18,14 +18,18 @@ from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.recipe import whole_config
 from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.scatter import table
 from safmn_bench.ablations.scatter.followed import follow
+from safmn_bench.ablations.scatter.options import NoiseOptions
 from safmn_bench.ablations.scatter.table import Line, Row
 from safmn_bench.ablations.scoring.score import Protocol, score
-from safmn_bench.ablations.sweeps import command as planning
+from safmn_bench.ablations.sweeps.command import make_plans
+from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.named_init import INITIALISATIONS, build_seeded
+from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import write_csv, write_json
 from safmn_bench.profiling.common.machine import commit, hardware_name
 from safmn_bench.profiling.common.memory import keep_freed_memory
@@ -52,18 +56,17 @@ class Wanted:
         return {**self.plan.config(), "held_out": [item.name for item in self.held_out.items]}
 
 
-def planned(
-    variants: Sequence[str], seeds: Sequence[int], recipe: str, benchmarks: Sequence[Path] | None,
-    train_data: Sequence[Path] | None, overrides: Sequence[str],
-) -> list[Wanted]:  # fmt: skip
+def planned(options: NoiseOptions) -> list[Wanted]:
     """All trainings, seed by seed, so that a table can be made of the first seeds. Raises UserError as run.py does."""
-    call = ["--variants", *variants, "--seeds", *map(str, seeds), "--recipe", recipe, "--device", "cpu"]
-    call += ["--benchmarks", *map(str, benchmarks)] if benchmarks else []
-    call += ["--train-data", *map(str, train_data)] if train_data else []
-    call += ["--set", *overrides] if overrides else []
-    plans = planning.make_plans(planning.arguments().parse_args(call))
+    train_data, benchmarks = options.train_data, options.benchmarks
+    plans = make_plans(
+        RunOptions(
+            variants=options.variants, seeds=options.seeds, recipe=options.recipe, device="cpu",
+            benchmarks=benchmarks, train_data=train_data, overrides=options.overrides,
+        )
+    )  # fmt: skip
     scale, patch = plans[0].scale, plans[0].recipe.train.patch
-    sets, kept_back = held_out(open_training_sets(train_data or [], scale), scale, SHARE)
+    sets, kept_back = held_out(open_training_sets(train_data, scale), scale, SHARE)
     scored = open_benchmarks(benchmarks, scale) if benchmarks else plans[0].benchmarks
     images = prepare_training(sets, [*scored, kept_back], scale=scale, patch=patch)
     found = [
@@ -153,3 +156,16 @@ def write_csvs(out: Path, lines: Sequence[Line], rows: Sequence[Row]) -> None:
     known = [{**vars(row), **row.origin} for row in rows]
     columns = ("network", "seed", "initialisation", "choice", "dataset", "psnr_y_db", "commit", "torch", "hardware")
     write_csv(out / "scores.csv", columns, [{key: row[key] for key in columns} for row in known])
+
+
+def tell(lines: Sequence[Line], out: Path, rows: Sequence[Row]) -> None:
+    """The table to the terminal and as noise.csv; every score as scores.csv."""
+    if not lines:
+        print("Too few seeds are complete for a table: (networks - 1) x (seeds - 1) must be at least 3.")
+        return
+    for dataset in dict.fromkeys(line.dataset for line in lines):
+        title = f"PSNR-Y on {dataset}, {lines[0].networks} networks x {lines[0].seeds} seeds"
+        shown = [table.cells(line) for line in lines if line.dataset == dataset]
+        console.print_table(title, table.HEADER, shown, text_columns=2)
+    write_csvs(out, lines, rows)
+    print(f"Written: {out / 'noise.csv'}, {out / 'scores.csv'}")

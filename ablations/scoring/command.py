@@ -1,6 +1,5 @@
 """What evaluate.py does: a network or bicubic, its weights, benchmarks; tables, CSV rows and images come out."""
 
-import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +10,11 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_validation
-from safmn_bench.ablations.data.lr_options import add_lr_options, lr_choice, notes_of, open_images
+from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
-from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
-from safmn_bench.ablations.scoring.score import GREY_CONVENTIONS, Protocol, Scores, Watch, protocol_of, score
+from safmn_bench.ablations.metrics import further_metrics
+from safmn_bench.ablations.scoring.options import FEW_IMAGES, EvaluateOptions
+from safmn_bench.ablations.scoring.score import Protocol, Scores, Watch, protocol_of, score
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
@@ -27,59 +27,6 @@ from safmn_bench.profiling.common.images import write_png
 from safmn_bench.profiling.common.provenance import write_sidecar
 
 COLUMNS = ("model", "scale", "weights", "dataset", "image")  # and a column per metric
-_FEW = 20  # images up to which each has its row on the terminal
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The options of evaluate.py."""
-    parser = argparse.ArgumentParser(
-        prog="evaluate", description="Score weights, or plain bicubic, on benchmarks: PSNR and SSIM on luma."
-    )
-    parser.add_argument("--model", required=True, metavar="NAME", help="model, variant, YAML file, or bicubic")
-    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default: %(default)s")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights to score; none for bicubic")
-    parser.add_argument(
-        "--benchmarks", type=Path, nargs="+", default=[], metavar="DIR",
-        help="folders with HR/ (and LR_bicubic/X4/), or with images (default: embedded photographs)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--grey", default="luma", choices=tuple(GREY_CONVENTIONS),
-        help="; ".join(f"{name}: {what}" for name, what in GREY_CONVENTIONS.items()) + " (default: %(default)s)",
-    )  # fmt: skip
-    add_metrics_option(parser)
-    parser.add_argument(
-        "--csv", type=Path, metavar="FILE",
-        help="write scores of every image, and means, here, and how they were made to FILE.json",
-    )  # fmt: skip
-    parser.add_argument(
-        "--save-images", type=Path, metavar="DIR", help="write SR images to DIR/<benchmark>/<image>.png"
-    )
-    parser.add_argument("--per-image", action="store_true", help=f"print every image, not only up to {_FEW}")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument(
-        "--tile", type=int, metavar="PX",
-        help="score larger images in tiles of PX LR pixels, a multiple of 8 (default: only what memory does not hold)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--self-ensemble", action="store_true",
-        help='average over the eight flips and rotations of LR: the rows that papers mark with a "+"; 8 times the time',
-    )  # fmt: skip
-    parser.add_argument(
-        "--crop-multiple", type=int, metavar="N",
-        help="crop HR to a multiple of N (12: one HR image for the scales 2, 3 and 4; default: of the scale)",
-    )  # fmt: skip
-    add_lr_options(parser)
-    return parser
-
-
-def add_metrics_option(parser: argparse.ArgumentParser) -> None:
-    """--metrics, of every command that scores."""
-    further = [metric for metric in METRICS.values() if not metric.standard]
-    standard = " and ".join(metric.label for metric in metrics_in([]))
-    parser.add_argument(
-        "--metrics", nargs="+", default=[], metavar="NAME",
-        help=f"score these too, beside {standard}: {', '.join(f'{m.name} ({m.definition})' for m in further)}",
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,54 +40,51 @@ class Scored:
     score: Callable[[Benchmark, Protocol, Watch], Scores]
 
 
-def evaluate(args: argparse.Namespace, options: Sequence[str]) -> None:
-    """Score, print and write what the options ask for. Raises UserError before any scoring for what cannot be done.
-
-    `options`: the same as they were typed, for the provenance beside the CSV.
-    """
-    further = further_metrics(args.metrics)
-    require_writable(args.csv)
-    device = choose_device(args.device)
-    subject = subject_of(args, device)
-    lr = lr_choice(args.lr, args.lr_pattern, is_not_bicubic=args.lr_is_not_bicubic)
-    benchmarks = open_images(None, args.benchmarks, args.scale, lr)[1] or [embedded_validation(args.scale)]
+def evaluate(options: EvaluateOptions) -> None:
+    """Score, print and write what the options ask for. Raises UserError before any scoring for what cannot be done."""
+    further = further_metrics(options.metrics)
+    require_writable(options.csv)
+    device = choose_device(options.device)
+    subject = subject_of(options, device)
+    lr = lr_choice(options)
+    benchmarks = open_images(None, options.benchmarks, options.scale, lr)[1] or [embedded_validation(options.scale)]
     for benchmark in benchmarks:
         check_sample(benchmark.items, benchmark.scale)
-    if args.crop_multiple is not None:
-        benchmarks = [cropped(benchmark, args.crop_multiple) for benchmark in benchmarks]
-    protocol = protocol_of(benchmarks, args.scale, args.grey, further)
-    protocol = replace(protocol, self_ensemble=args.self_ensemble, crop_multiple=args.crop_multiple)
-    scores = score_all(subject, benchmarks, protocol, args.save_images)
-    show(subject, benchmarks, scores, protocol, per_image=args.per_image)
-    if args.csv:
-        further = ["conventions"] if protocol.conventions else []
-        columns = (*COLUMNS, *(metric.name for metric in protocol.metrics), *further)
-        write_csv(args.csv, columns, csv_rows(subject, protocol, scores))
-        files = {"weights": args.weights} if args.weights else {}
-        write_sidecar(args.csv, "ablations/evaluate.py", options, str(device), files)
+    if options.crop_multiple is not None:
+        benchmarks = [cropped(benchmark, options.crop_multiple) for benchmark in benchmarks]
+    protocol = protocol_of(benchmarks, options.scale, options.grey, further)
+    protocol = replace(protocol, self_ensemble=options.self_ensemble, crop_multiple=options.crop_multiple)
+    scores = score_all(subject, benchmarks, protocol, options.save_images)
+    show(subject, benchmarks, scores, protocol, per_image=options.per_image)
+    if options.csv:
+        conventions = ["conventions"] if protocol.conventions else []
+        columns = (*COLUMNS, *(metric.name for metric in protocol.metrics), *conventions)
+        write_csv(options.csv, columns, csv_rows(subject, protocol, scores))
+        files = {"weights": options.weights} if options.weights else {}
+        write_sidecar(options.csv, "ablations/evaluate.py", options.typed, str(device), files)
 
 
-def subject_of(args: argparse.Namespace, device: torch.device) -> Scored:
+def subject_of(options: EvaluateOptions, device: torch.device) -> Scored:
     """The network that --model, --scale and --weights name, loaded, or bicubic."""
-    candidate = find_candidate(args.model)
+    candidate = find_candidate(options.model)
     name = candidate.name
-    network: nn.Module = candidate.build(args.scale)
+    network: nn.Module = candidate.build(options.scale)
     picked = ""
     if not any(True for _ in network.parameters()):
-        if args.weights:
-            raise UserError(f"{name} has no weights; leave out --weights {args.weights}.")
-    elif args.weights is None and candidate.own is not None and candidate.own.trained:
+        if options.weights:
+            raise UserError(f"{name} has no weights; leave out --weights {options.weights}.")
+    elif options.weights is None and candidate.own is not None and candidate.own.trained:
         picked = "which bring their network"
-    elif args.weights is None:
+    elif options.weights is None:
         raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
     else:
-        picked = load_weights(network, args.weights).picked
+        picked = load_weights(network, options.weights).picked
     network = inference_form(network).to(device)
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
-        return score(network, benchmark, protocol, device, tile=args.tile, watch=watch)
+        return score(network, benchmark, protocol, device, tile=options.tile, watch=watch)
 
-    return Scored(name, str(args.weights or ""), picked, caveats_of(network), run)
+    return Scored(name, str(options.weights or ""), picked, caveats_of(network), run)
 
 
 def score_all(
@@ -165,7 +109,7 @@ def show(
     subject: Scored, benchmarks: Sequence[Benchmark], scores: Sequence[Scores], protocol: Protocol, *, per_image: bool
 ) -> None:
     """Print the table, and under it the protocol and everything else that decides the figures."""
-    everything = per_image or sum(len(one.images) for one in scores) <= _FEW
+    everything = per_image or sum(len(one.images) for one in scores) <= FEW_IMAGES
     rows = []
     for one in scores:
         named = [(image.name, image.values) for image in one.images] if everything else []

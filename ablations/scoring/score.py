@@ -17,6 +17,7 @@ from torch import nn
 from safmn_bench.ablations.data.benchmarks import Benchmark, Pair
 from safmn_bench.ablations.data.pairs import MADE
 from safmn_bench.ablations.metrics import Compared, Metric, finite_mean, metrics_in
+from safmn_bench.ablations.scoring.options import GREY_CONVENTIONS
 from safmn_bench.ablations.scoring.tiling import Tiling, enlarge_in_tiles, tiling_for
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.peers.bicubic import Bicubic
@@ -26,12 +27,6 @@ from safmn_bench.profiling.common.devices import full_precision
 
 class NotFinite(UserError):
     """A network's output holds NaN or infinity: its weights are broken."""
-
-
-GREY_CONVENTIONS = {
-    "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
-    "plane": "greyscale files scored on their plane, 0-255 (as published bicubic rows)",
-}
 
 
 LR = "LR by MATLAB-style bicubic"

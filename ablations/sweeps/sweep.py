@@ -4,7 +4,7 @@ import csv
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from safmn_bench.ablations.sweeps import slurm_engine
 from safmn_bench.ablations.sweeps.estimate import seconds_of
 from safmn_bench.ablations.sweeps.jobs import Job
 from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
-from safmn_bench.ablations.sweeps.slurm_options import Resources
+from safmn_bench.ablations.sweeps.slurm_options import resources_of
 from safmn_bench.ablations.sweeps.summary import print_summary
 from safmn_bench.ablations.sweeps.worker import slots_of
 from safmn_bench.ablations.training.distributed import Group, join, leave
@@ -34,21 +35,7 @@ _ENDED = ("finished", "collapsed")
 _SHOWN = 40  # runs up to which the plan names each
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a sweep is run; none of it changes a result."""
-
-    out: Path
-    table: int | None = None
-    """The table of the paper that the sweep is, which is written at its end."""
-    slots_per_device: int = 1
-    dry_run: bool = False
-    skip_failed: bool = False
-    slurm: Resources | None = None
-    """What each run asks of Slurm; None to run here."""
-
-
-def run_all(plans: Sequence[Plan], options: Options) -> int:
+def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
     """Run every plan; returns 0, 1 if some failed (each named with its cause), or 130/143 if told to stop.
 
     Several runs have a process each, or a Slurm job; one alone here, or the processes of torchrun, run in this one. A
@@ -62,9 +49,10 @@ def run_all(plans: Sequence[Plan], options: Options) -> int:
         if options.dry_run:
             return 0
         with stop_on_signals() as stop:
-            if options.slurm:
+            resources = resources_of(options)
+            if resources:
                 with shown(jobs) as view:
-                    slurm_engine.run_jobs(jobs, options.slurm, stop, view)
+                    slurm_engine.run_jobs(jobs, resources, stop, view)
             elif len(plans) == 1 or group.world > 1:
                 run_here(jobs, group, stop)
             else:
@@ -75,7 +63,7 @@ def run_all(plans: Sequence[Plan], options: Options) -> int:
         leave()
 
 
-def job_of(plan: Plan, options: Options) -> Job:
+def job_of(plan: Plan, options: RunOptions) -> Job:
     """What is known of a run before it starts: finished, failed for good, or to be done."""
     job = Job(plan)
     try:
@@ -90,7 +78,7 @@ def job_of(plan: Plan, options: Options) -> Job:
     return job
 
 
-def show_plan(jobs: Sequence[Job], options: Options) -> None:
+def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
     """Print what there is to do, and how long it will take."""
     todo = [job for job in jobs if job.state == "waiting"]
     if len(jobs) <= _SHOWN:
@@ -134,7 +122,7 @@ def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
                 record_failure(job.plan, job.cause, traceback.format_exc().splitlines())
 
 
-def finish(jobs: Sequence[Job], options: Options, stop: StopRequest) -> int:
+def finish(jobs: Sequence[Job], options: RunOptions, stop: StopRequest) -> int:
     """Write sweep.csv, print the tables and every failure; returns the exit status."""
     records = [record for job in jobs if (record := ended_record(job)) is not None]
     write_sweep(options.out / "sweep.csv", jobs, records)

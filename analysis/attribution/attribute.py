@@ -14,8 +14,8 @@ import torch
 
 from safmn_bench.analysis.attribution.diffusion_index import Map, diffusion_index, magnitude_map
 from safmn_bench.analysis.attribution.local_attribution import require_size
-from safmn_bench.analysis.attribution.methods import Attribution, attribute
 from safmn_bench.analysis.attribution.objective import Window, WindowDetail
+from safmn_bench.analysis.attribution.window_attribution import Attribution, attribute
 from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.networks import Subject
 from safmn_bench.models.errors import UserError

@@ -1,6 +1,5 @@
 """What lam.py does: options become networks, pictures and windows; rows, figures and a summary come out."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ from safmn_bench.analysis.attribution.attribute import (
     read_picture,
     summary,
 )
-from safmn_bench.analysis.attribution.local_attribution import STEPS
 from safmn_bench.analysis.attribution.methods import METHODS
 from safmn_bench.analysis.attribution.objective import Window
+from safmn_bench.analysis.attribution.options import LamOptions
 from safmn_bench.analysis.networks import Subject, subjects
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.profiling.common.console import print_table, progress
@@ -29,47 +28,6 @@ from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import require_writable, write_csv
 from safmn_bench.profiling.common.images import list_images
 from safmn_bench.profiling.common.memory import keep_freed_memory
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The options of lam.py."""
-    parser = argparse.ArgumentParser(
-        prog="lam", description="Local attribution maps (LAM) and the diffusion index (DI): what networks look at."
-    )
-    parser.add_argument(
-        "--models", nargs="+", required=True, metavar="NAME", help="models, variants, YAML files, or bicubic"
-    )
-    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default: %(default)s")
-    parser.add_argument(
-        "--weights", type=Path, nargs="+", metavar="FILE",
-        help="one file per model (none for bicubic), in that order (default: the first seed's weights below --runs)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--runs", type=Path, default=Path("results/runs"), metavar="DIR",
-        help="where run.py wrote weights (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--image", type=Path, nargs="+", required=True, metavar="FILE", help="HR images, or folders of them"
-    )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--window", type=int, nargs=3, action="append", metavar=("X", "Y", "SIZE"),
-        help="a square of SR pixels by its top-left corner; may be given again",
-    )  # fmt: skip
-    where.add_argument(
-        "--grid", type=int, nargs=2, metavar=("N", "SIZE"), help="N x N windows spread evenly over every image"
-    )
-    parser.add_argument(
-        "--method", default="lam", metavar="NAME",
-        help="; ".join(f"{name}: {what}" for name, what in METHODS.items()) + " (default: lam)",
-    )  # fmt: skip
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="path steps (default: %(default)s)")
-    parser.add_argument("--step-batch", type=int, metavar="N", help="path steps at once (default: by free memory)")
-    parser.add_argument("--blend", action="store_true", help="lay the maps half over the LR image")
-    parser.add_argument("--no-figures", action="store_true", help="only the CSV files")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/lam"), metavar="DIR", help="default: %(default)s")
-    return parser
 
 
 @dataclass(frozen=True)
@@ -84,21 +42,18 @@ class Study:
     device: torch.device
 
 
-def prepare(args: argparse.Namespace) -> Study:
+def prepare(options: LamOptions) -> Study:
     """Read everything that the options name. Raises UserError before any attribution for what cannot be done."""
-    for option, value in (("--steps", args.steps), ("--step-batch", args.step_batch)):
-        if value is not None and value < 1:
-            raise UserError(f"{option} {value}: a whole number, 1 or more.")
-    require_writable(args.out / "lam.csv", "--out")
-    device = choose_device(args.device)
-    pictures = [read_picture(path, args.scale) for path in image_files(args.image)]
-    places = [(picture, window) for picture in pictures for window in windows_of(picture, args)]
+    require_writable(options.out / "lam.csv", "--out")
+    device = choose_device(options.device)
+    pictures = [read_picture(path, options.scale) for path in image_files(options.image)]
+    places = [(picture, window) for picture in pictures for window in windows_of(picture, options)]
     return Study(
-        subjects=subjects(args.models, args.weights, args.runs, args.scale, device),
+        subjects=subjects(options.models, options.weights, options.runs, options.scale, device),
         places=places,
-        method=match_name("method", args.method, METHODS, "Choose one with --method."),
-        steps=args.steps,
-        step_batch=args.step_batch,
+        method=match_name("method", options.method, METHODS, "Choose one with --method."),
+        steps=options.steps,
+        step_batch=options.step_batch,
         device=device,
     )
 
@@ -114,21 +69,18 @@ def image_files(given: Sequence[Path]) -> list[Path]:
     return files
 
 
-def windows_of(picture: Picture, args: argparse.Namespace) -> list[Window]:
+def windows_of(picture: Picture, options: LamOptions) -> list[Window]:
     """The windows that --window or --grid ask for. Raises UserError where one leaves the picture."""
-    if args.grid:
-        across, size = args.grid
-        if across < 1:
-            raise UserError(f"--grid {across} {size}: N is the number of windows across, 1 or more.")
-        return grid_windows(picture, across, size)
+    if options.grid:
+        return grid_windows(picture, *options.grid)
     height, width = picture.hr.shape[:2]
-    windows = [Window(*given) for given in args.window]
+    windows = [Window(*given) for given in options.window]
     for window in windows:
         window.require_inside(height, width, picture.name)
     return windows
 
 
-def carry_out(study: Study, args: argparse.Namespace) -> list[dict[str, Any]]:
+def carry_out(study: Study, options: LamOptions) -> list[dict[str, Any]]:
     """Attribute everything, with a progress bar over path steps; write figures as they come; returns the rows."""
     if study.device.type == "cpu":
         keep_freed_memory()
@@ -145,9 +97,9 @@ def carry_out(study: Study, args: argparse.Namespace) -> list[dict[str, Any]]:
                 for one in study.subjects
             ]  # fmt: skip
             rows += [one.row() for one in looks]
-            if not args.no_figures:
-                figure = lam_figure.draw(looks, blend=args.blend)
-                lam_figure.save(figure, args.out / figure_name(looks[0]))
+            if not options.no_figures:
+                figure = lam_figure.draw(looks, blend=options.blend)
+                lam_figure.save(figure, options.out / figure_name(looks[0]))
     return rows
 
 
@@ -158,11 +110,11 @@ def figure_name(one: Look) -> str:
     return f"{one.method}_{stem}_x{one.picture.scale}_{window.x}_{window.y}_{window.size}"
 
 
-def report(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+def report(rows: Sequence[dict[str, Any]], options: LamOptions) -> None:
     """Write lam.csv and lam_summary.csv, and print the summary."""
-    write_csv(args.out / "lam.csv", COLUMNS, rows)
+    write_csv(options.out / "lam.csv", COLUMNS, rows)
     lines = summary(rows)
-    write_csv(args.out / "lam_summary.csv", SUMMARY_COLUMNS, lines)
+    write_csv(options.out / "lam_summary.csv", SUMMARY_COLUMNS, lines)
     cells = [
         [
             line["model"], f"{line['maps']} on {line['images']} image(s)",
@@ -175,12 +127,14 @@ def report(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
         "DI: 100 where every LR pixel counts the same, near 0 where few count for all; it depends on the image's size "
         "and much on the window, so compare networks on the same windows only. sd: over images and windows.",
         f"Gap: what the {rows[0]['steps']} steps miss of F(x) - F(x_0), mean of absolute values.",
-        f"Written to {args.out}: lam.csv, lam_summary.csv" + ("" if args.no_figures else ", figures (PNG, PDF)") + ".",
+        f"Written to {options.out}: lam.csv, lam_summary.csv"
+        + ("" if options.no_figures else ", figures (PNG, PDF)")
+        + ".",
     ]
     if empty := sum(line["without_di"] for line in lines):
         notes.append(f"{empty} of {len(rows)} maps are zero everywhere (a flat window) and have no DI.")
     header = ["model", "maps", "DI mean", "sd", "min", "max", "gap"]
-    print_table(f"{METHODS[rows[0]['method']]}, x{rows[0]['scale']}", header, cells, notes, text_columns=2)
+    print_table(f"{METHODS[rows[0]['method']].text}, x{rows[0]['scale']}", header, cells, notes, text_columns=2)
 
 
 def _two(value: float | None) -> str:

@@ -20,7 +20,6 @@ from safmn_bench.models.errors import UserError
 
 SIGMA = 1.2  # LR pixels, of the blurred end of the path
 KERNEL = 9  # pixels, odd
-STEPS = 50
 
 
 def gaussian_kernels(steps: int, sigma: float = SIGMA, size: int = KERNEL) -> torch.Tensor:
@@ -71,7 +70,7 @@ class LocalAttributionMap(GradientAttribution):
         self,
         inputs: torch.Tensor,
         additional_forward_args: object = None,
-        n_steps: int = STEPS,
+        n_steps: int = 50,
         internal_batch_size: int | None = None,
         return_convergence_delta: bool = False,
         advance: Callable[[int], object] = lambda steps: None,

@@ -4,7 +4,6 @@ Byte for byte the same each time: nothing depends on the time, on the order of f
 folder lies; networks run on one thread of the CPU, since sums over threads decide the last bits.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import torch
 from matplotlib.figure import Figure
 
 from safmn_bench.ablations.metrics import HEADLINE
-from safmn_bench.analysis.attribution.local_attribution import STEPS
 from safmn_bench.analysis.findings.findings import headline
 from safmn_bench.analysis.findings.lam import STEP_BATCH, read_lam, write_lam
+from safmn_bench.analysis.findings.options import StudyOptions
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import (
     BUDGET_COLUMNS,
@@ -33,65 +32,26 @@ from safmn_bench.analysis.plots.style import save, style
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.stats.provenance import days
-from safmn_bench.analysis.tabular.command import FORMATS, stable, tabulate
+from safmn_bench.analysis.tabular.command import WRITERS, stable, tabulate
 from safmn_bench.analysis.webpage.command import Show, page_of
-from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import require_writable, write_csv, write_text
 
 TABLES = (3, 4)
 _ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
-_THREADS = 1  # pictures are small: two threads wait for each other, and worse where the machine has other work
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The options of study.py."""
-    parser = argparse.ArgumentParser(
-        prog="study",
-        description="Everything that follows from a folder of ablation runs: Tables 3 and 4, Figures 1 and 7, the "
-        "differences from the baseline, the rank correlation with the paper (ranking.csv), shorter runs against full "
-        "ones (budget.csv, from budget/<iterations>/ in the folder), collapses (collapse.csv), what the networks look "
-        "at (lam.csv, lam.png), the report page (report.html), and README.md with the finding in words. The same "
-        "records give the same files, byte for byte.",
-    )
-    parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="what run.py wrote (its --out)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: into --runs)")
-    parser.add_argument(
-        "--records-only", action="store_true",
-        help="only what follows from the records alone: no network runs, a lam.csv that is in --runs is read, and "
-        "neither it nor the report is written",
-    )  # fmt: skip
-    parser.add_argument(
-        "--steps", type=int, default=STEPS, metavar="N", help="path steps of an attribution (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--images", type=int, default=2, metavar="N", help="pictures that the report compares (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--threads", type=int, default=_THREADS, metavar="N",
-        help="CPU threads that networks run on; the last bits depend on it (default: %(default)s)",
-    )  # fmt: skip
-    return parser
-
-
-def make(args: argparse.Namespace, options: Sequence[str]) -> list[Path]:
+def make(options: StudyOptions) -> list[Path]:
     """Write everything and return the files. Raises UserError for what cannot be read, done or written."""
-    for option, value, least in (
-        ("--steps", args.steps, 1),
-        ("--images", args.images, 0),
-        ("--threads", args.threads, 1),
-    ):
-        if value < least:
-            raise UserError(f"{option} {value}: a whole number, {least} or more.")
-    out = args.out or args.runs
+    out = options.out or options.runs
     require_writable(out / "README.md", "--out")
-    study = read_study(args.runs)
+    study = read_study(options.runs)
     written = write_tables(study, out)
     written += [path for name, draw in figures_of(study).items() for path in _saved(draw, out, name)]
-    if not args.records_only:
-        torch.set_num_threads(args.threads)
-        written += write_lam(study, out, args.steps, torch.device("cpu"), options)
-        written.append(write_report(study, out, args))
-    return written + write_findings(study, out, args.runs if args.records_only else out)
+    if not options.records_only:
+        torch.set_num_threads(options.threads)
+        written += write_lam(study, out, options.steps, torch.device("cpu"), options.typed)
+        written.append(write_report(study, out, options))
+    return written + write_findings(study, out, options.runs if options.records_only else out)
 
 
 def write_tables(study: Study, out: Path) -> list[Path]:
@@ -101,7 +61,7 @@ def write_tables(study: Study, out: Path) -> list[Path]:
         table = tabulate(number, [record for _, record in study.runs], Profiles(), failed=study.failed)
         for form, ending in _ENDINGS.items():
             written.append(out / f"table{number}.{ending}")
-            write_text(written[-1], FORMATS[form](table))
+            write_text(written[-1], WRITERS[form](table))
     return written
 
 
@@ -134,11 +94,11 @@ def _saved(draw: Callable[[], Figure], out: Path, name: str) -> list[Path]:
         return save(draw(), out, name)
 
 
-def write_report(study: Study, out: Path, args: argparse.Namespace) -> Path:
+def write_report(study: Study, out: Path, options: StudyOptions) -> Path:
     """report.html, dated by its records."""
     measured = days([record for _, record in study.runs])
     made = f"by analysis/study.py from the records in {study.name}, measured {measured}"
-    show = Show(images=args.images, lam=True, steps=args.steps, device=torch.device("cpu"), step_batch=STEP_BATCH)
+    show = Show(images=options.images, lam=True, steps=options.steps, device=torch.device("cpu"), step_batch=STEP_BATCH)
     write_text(out / "report.html", page_of(study.runs, show, Profiles(), made, study.failed))
     return out / "report.html"
 

@@ -1,9 +1,7 @@
 """From the options of figures.py to each figure: which runs, networks and images it shows."""
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -17,7 +15,8 @@ from safmn_bench.analysis.networks import subjects
 from safmn_bench.analysis.plots import feature_maps, loss_curves, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.feature_maps import features, safm_of
 from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
-from safmn_bench.analysis.plots.tradeoff_points import AXES, MEASURED, dataset_of, tradeoff_points
+from safmn_bench.analysis.plots.options import AXES, FiguresOptions
+from safmn_bench.analysis.plots.tradeoff_points import MEASURED, dataset_of, tradeoff_points
 from safmn_bench.analysis.plots.visual_comparison import CropBox, crops_of, require_box
 from safmn_bench.analysis.stats.entries import Entry, entries_from, labelled
 from safmn_bench.analysis.stats.groups import find_runs, measure
@@ -30,45 +29,12 @@ T = TypeVar("T")
 Runs = list[tuple[RunFolder, Record]]
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The options of figures.py."""
-    parser = argparse.ArgumentParser(prog="figures", description="Figures 1, 5, 6 and 7 as PDF, SVG and PNG.")
-    parser.add_argument(
-        "--figure", type=int, nargs="+", required=True, choices=tuple(FIGURES),
-        help="1: cost against PSNR; 5: features of the SAFM; 6: visual comparison; 7: loss curves",
-    )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("results/figures"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote")
-    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: 2 for Figure 1, else 4")
-    one = parser.add_argument_group("Figure 1")
-    one.add_argument("--x", default="flops", choices=tuple(AXES), help="default: %(default)s")
-    one.add_argument("--dataset", metavar="NAME", help="default: Set5")
-    one.add_argument(
-        "--profiles", type=Path, nargs="+", default=[], metavar="FILE",
-        help="CSV files of complexity.py, latency.py, evaluate.py",
-    )  # fmt: skip
-    looks = parser.add_argument_group("Figures 5 and 6")
-    looks.add_argument("--models", nargs="+", metavar="NAME", help="models, variants or YAML files; one for Figure 5")
-    looks.add_argument(
-        "--weights", type=Path, nargs="+", metavar="FILE",
-        help="a file per model (default: those of the lowest seed in --runs)",
-    )  # fmt: skip
-    looks.add_argument("--image", type=Path, metavar="FILE", help="an HR image; LR is made by MATLAB-style bicubic")
-    looks.add_argument("--block", type=int, metavar="N", help="Figure 5: which block, from 1 (default: the middle one)")
-    looks.add_argument(
-        "--box", type=int, nargs=4, metavar=("X", "Y", "WIDTH", "HEIGHT"), help="Figure 6: HR pixels, from upper left"
-    )
-    looks.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    seven = parser.add_argument_group("Figure 7")
-    seven.add_argument("--variants", nargs="+", metavar="NAME", help="which of the runs (default: all)")
-    seven.add_argument("--smooth", type=int, metavar="N", help="iterations to smooth over (default: a 50th of the run)")
-    return parser
-
-
-def figure1(args: argparse.Namespace) -> Figure:
+def figure1(options: FiguresOptions) -> Figure:
     """Cost against PSNR: the published networks and the measured ones."""
-    records = [record for _, record in find_runs(args.runs)] if args.runs else []
-    return tradeoff_figure(records, read_profiles(args.profiles), args.scale or 2, axis=args.x, asked=args.dataset)
+    records = [record for _, record in find_runs(options.runs)] if options.runs else []
+    return tradeoff_figure(
+        records, read_profiles(options.profiles), options.scale or 2, axis=options.x, asked=options.dataset
+    )
 
 
 def tradeoff_figure(
@@ -89,36 +55,34 @@ def _say_what_is_missing(entries: Sequence[Entry], dataset: str, measured: int) 
         print(f"Nothing measured is drawn for {dataset}; there are scores on {others} (--dataset).", file=sys.stderr)
 
 
-def figure5(args: argparse.Namespace) -> Figure:
+def figure5(options: FiguresOptions) -> Figure:
     """Features of the SAFM of one block."""
-    image, scale = _required(args.image, "--image FILE", 5), args.scale or 4
-    ((name, network),) = _networks(args, scale, 5, torch.device("cpu"), at_most=1)
+    image, scale = _required(options.image, "--image FILE", 5), options.scale or 4
+    ((name, network),) = _networks(options, scale, 5, torch.device("cpu"), at_most=1)
     blocks = getattr(network, "feats", None)
-    block = args.block or (len(blocks) + 1) // 2 if blocks is not None else 1
+    block = options.block or (len(blocks) + 1) // 2 if blocks is not None else 1
     safm_of(network, block)  # refuses what has none, before the image is read
     lr = read_pair(ImageFiles(image.stem, image), scale).lr
     title = f"{name} x{scale}, block {block}, {image.stem}: mean of |features| over channels"
     return feature_maps.draw(lr, features(network, lr, block), title=title)
 
 
-def figure6(args: argparse.Namespace) -> Figure:
+def figure6(options: FiguresOptions) -> Figure:
     """The same part of an image from several networks."""
-    image, scale = _required(args.image, "--image FILE", 6), args.scale or 4
-    box = CropBox(*_required(args.box, "--box X Y WIDTH HEIGHT", 6))
+    image, scale = _required(options.image, "--image FILE", 6), options.scale or 4
+    box = CropBox(*_required(options.box, "--box X Y WIDTH HEIGHT", 6))
     require_box(box, image, scale)
-    device = choose_device(args.device)
-    networks = _networks(args, scale, 6, device)
+    device = choose_device(options.device)
+    networks = _networks(options, scale, 6, device)
     pair, crops = crops_of(image, box, networks, scale, device)
     return visual_comparison.draw(pair.hr, box, crops, title=f"{image.stem} x{scale}; scores of the whole image")
 
 
-def figure7(args: argparse.Namespace) -> Figure:
+def figure7(options: FiguresOptions) -> Figure:
     """Loss curves of runs."""
-    if args.smooth is not None and args.smooth < 1:
-        raise UserError(f"--smooth {args.smooth}: give a number of iterations from 1 up.")
-    runs = find_runs(_required(args.runs, "--runs DIR", 7))
-    scale = args.scale or 4
-    return loss_figure(_chosen(runs, args.variants, scale), scale, smooth=args.smooth)
+    runs = find_runs(_required(options.runs, "--runs DIR", 7))
+    scale = options.scale or 4
+    return loss_figure(_chosen(runs, options.variants, scale), scale, smooth=options.smooth)
 
 
 def loss_figure(runs: Runs, scale: int, smooth: int | None = None) -> Figure:
@@ -145,13 +109,13 @@ def _chosen(runs: Runs, variants: Sequence[str] | None, scale: int) -> Runs:
 
 
 def _networks(
-    args: argparse.Namespace, scale: int, figure: int, device: torch.device, at_most: int | None = None
+    options: FiguresOptions, scale: int, figure: int, device: torch.device, at_most: int | None = None
 ) -> list[tuple[str, nn.Module]]:
     """The named networks with their weights, on the device, in evaluation mode."""
-    names: list[str] = _required(args.models, "--models NAME", figure)
+    names = _required(options.models, "--models NAME", figure)
     if at_most is not None and len(names) > at_most:
         raise UserError(f"Figure {figure} shows one network; --models has {len(names)}.")
-    return [(one.title, one.network) for one in subjects(names, args.weights, args.runs, scale, device)]
+    return [(one.title, one.network) for one in subjects(names, options.weights, options.runs, scale, device)]
 
 
 def _required(value: T | None, option: str, figure: int) -> T:
@@ -160,4 +124,4 @@ def _required(value: T | None, option: str, figure: int) -> T:
     return value
 
 
-FIGURES: dict[int, Callable[[argparse.Namespace], Figure]] = {1: figure1, 5: figure5, 6: figure6, 7: figure7}
+FIGURES: dict[int, Callable[[FiguresOptions], Figure]] = {1: figure1, 5: figure5, 6: figure6, 7: figure7}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
+from safmn_bench.analysis.plots.options import AXES
 from safmn_bench.analysis.stats.entries import Entry
 from safmn_bench.analysis.stats.profiles import Profiles, number
 from safmn_bench.models.catalog import MODELS
@@ -12,7 +13,6 @@ from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common.paper import read_table
 
 PUBLISHED, MEASURED, MIXED = "published", "measured here", "time measured here, PSNR published"
-AXES = {"flops": "FLOPs (MACs) [G]", "latency": "time per image [ms]"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots import loss_curves, tradeoff
 from safmn_bench.analysis.plots.differences import delta_figure
 from safmn_bench.analysis.plots.loss_curves import Curve
+from safmn_bench.analysis.plots.options import AXES
 from safmn_bench.analysis.plots.style import label, style
-from safmn_bench.analysis.plots.tradeoff_points import AXES, MEASURED, Point
+from safmn_bench.analysis.plots.tradeoff_points import MEASURED, Point
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
 
 _SVG = "{http://www.w3.org/2000/svg}"

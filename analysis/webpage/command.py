@@ -1,6 +1,5 @@
 """What report.py does: a runs folder, its networks on some pictures, and profiles, into one page."""
 
-import argparse
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +10,15 @@ import torch
 from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmarks
 from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.attribution.local_attribution import STEPS
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.stats.caveats import counted
 from safmn_bench.analysis.stats.groups import find_failures, find_runs
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
 from safmn_bench.analysis.webpage import rows as report_rows
+from safmn_bench.analysis.webpage.options import FILE, ReportOptions
 from safmn_bench.analysis.webpage.page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
 from safmn_bench.analysis.webpage.pictures import comparison, lam_panels, networks_of
-from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.devices import choose_device
@@ -28,59 +26,20 @@ from safmn_bench.profiling.common.files import require_writable, write_text
 from safmn_bench.profiling.common.machine import commit
 from safmn_bench.profiling.common.memory import keep_freed_memory
 
-FILE = "index.html"
 
-
-def arguments() -> argparse.ArgumentParser:
-    """The options of report.py."""
-    parser = argparse.ArgumentParser(
-        prog="report",
-        description="One self-contained HTML page about a folder of runs: what mattered, and by how much.",
-    )
-    parser.add_argument(
-        "--runs", type=Path, default=Path("results/runs"), metavar="DIR",
-        help="where run.py wrote (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--benchmarks", type=Path, nargs="+", default=[], metavar="DIR",
-        help="folders of pictures to compare on (default: embedded photographs)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--images", type=int, default=2, metavar="N", help="pictures to compare on; 0: none (default: %(default)s)"
-    )
-    parser.add_argument("--no-lam", action="store_true", help="no attribution maps, which take most of the time")
-    parser.add_argument(
-        "--lam-window", type=int, nargs=3, metavar=("X", "Y", "SIZE"),
-        help="attributed SR pixels in the middle 256x256 of the first picture (default: where there is most detail)",
-    )  # fmt: skip
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="path steps of the maps (default: 50)")
-    parser.add_argument(
-        "--profiles", type=Path, nargs="+", default=[], metavar="FILE",
-        help="CSV files of latency.py, operators.py, complexity.py and evaluate.py to show",
-    )  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("results/report"), metavar="DIR", help=f"DIR/{FILE} (default: %(default)s)"
-    )
-    return parser
-
-
-def make(args: argparse.Namespace) -> Path:
+def make(options: ReportOptions) -> Path:
     """Write the report and return its path. Raises UserError for what cannot be read, done or written."""
-    for option, value, least in (("--images", args.images, 0), ("--steps", args.steps, 1)):
-        if value < least:
-            raise UserError(f"{option} {value}: a whole number, {least} or more.")
-    path = args.out / FILE
+    path = options.out / FILE
     require_writable(path, "--out")
-    device = choose_device(args.device)
-    profiles = read_profiles(args.profiles)
-    runs = find_runs(args.runs)
+    device = choose_device(options.device)
+    profiles = read_profiles(options.profiles)
+    runs = find_runs(options.runs)
     show = Show(
-        benchmarks=args.benchmarks, images=args.images, lam=not args.no_lam, steps=args.steps, device=device,
-        window=Window(*args.lam_window) if args.lam_window else None,
+        benchmarks=options.benchmarks, images=options.images, lam=not options.no_lam, steps=options.steps,
+        device=device, window=Window(*options.lam_window) if options.lam_window else None,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
-    write_text(path, page_of(runs, show, profiles, made, find_failures(args.runs)))
+    write_text(path, page_of(runs, show, profiles, made, find_failures(options.runs)))
     return path
 
 

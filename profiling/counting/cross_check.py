@@ -6,13 +6,15 @@ blind to custom operators, so a count is also held against the least that its pa
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from safmn_bench.profiling.counting.flops import Complexity, count
+from safmn_bench.models.variants import Candidate
+from safmn_bench.profiling.counting.flops import Complexity, count, counted_form
 
 PRODUCTS = ("_convolution", "conv", "addmm", "mm", "bmm", "baddbmm", "matmul", "linear", "einsum")
 """fvcore's names of the operators that torch's counter counts too."""
@@ -48,6 +50,17 @@ def cross_check(network: nn.Module, input_shape: tuple[int, ...], counted: Compl
     assert odd == 0
     only = {name: n for name, n in counted.flops_by_operator.items() if name not in PRODUCTS and n}
     return CrossCheck(fvcore=counted.flops, torch=macs, fvcore_only=only)
+
+
+def compare_with_torch(wanted: Sequence[tuple[Candidate, int]], costs: Sequence[Complexity]) -> bool:
+    """Print how each count compares with torch's; whether all agree."""
+    agreed = True
+    for (candidate, scale), cost in zip(wanted, costs, strict=True):
+        module, shape = counted_form(candidate.build(scale), scale)
+        counted = cross_check(module, shape, cost)
+        print(f"{candidate.name} x{scale}: {counted.sentence()}")
+        agreed &= counted.agree
+    return agreed
 
 
 def suspicion(counted: Complexity) -> str | None:

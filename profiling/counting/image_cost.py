@@ -5,7 +5,6 @@ traced on the image itself, so that what is counted is what was computed. The pu
 share of the dense bound at 1280x720, averaged over a test set; the share is what is carried over here.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.images import read_image
 from safmn_bench.profiling.counting.flops import complexity, count, count_on, counted_at
+from safmn_bench.profiling.counting.options import ComplexityOptions
 
 COLUMNS = ("model", "scale", "weights", "image", "lr_height", "lr_width", "flops", "dense_flops")
 
@@ -39,21 +39,19 @@ class ImageCost:
         return self.flops / self.dense_flops if self.dense_flops else 1.0
 
 
-def report_images(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def report_images(options: ComplexityOptions) -> None:
     """Measure, print and write what --models, --scale, --weights and --images ask for."""
-    if not args.images or not args.models or len(args.models) != 1:
-        parser.error("--images and --weights go with one model: --models NAME --images FILE ...")
-    candidate, scale = find_candidate(args.models[0]), args.scale or 4
+    candidate, scale = find_candidate(options.models[0]), options.scale or 4
     network = candidate.build(scale).eval()
     weights = "fresh weights, whose masks mean nothing"
-    if args.weights:
-        weights = f"{args.weights}, {load_weights(network, args.weights).picked}"
+    if options.weights:
+        weights = f"{options.weights}, {load_weights(network, options.weights).picked}"
     with console.progress() as bar:
-        costs = [image_cost(network, path) for path in bar.track(args.images, description="Counting")]
+        costs = [image_cost(network, path) for path in bar.track(options.images, description="Counting")]
     show(candidate, scale, costs, weights)
-    if args.csv:
-        fixed = {"model": candidate.name, "scale": scale, "weights": str(args.weights or "")}
-        write_csv(args.csv, COLUMNS, [fixed | vars(cost) for cost in costs])
+    if options.csv:
+        fixed = {"model": candidate.name, "scale": scale, "weights": str(options.weights or "")}
+        write_csv(options.csv, COLUMNS, [fixed | vars(cost) for cost in costs])
 
 
 def image_cost(network: nn.Module, path: Path) -> ImageCost:

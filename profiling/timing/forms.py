@@ -3,7 +3,6 @@
 All forms of a model have the same weights (fresh, from a fixed seed) and the same input.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,27 +13,15 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
-from safmn_bench.models.names import find_candidate
+from safmn_bench.models.names import find_candidate, written
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.profiling.common.devices import set_float32_precision
+from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.common.sample_images import photograph
+from safmn_bench.profiling.timing.options import LatencyOptions, lr_size
 
-IMPLEMENTATIONS = {
-    "eager": "the plain module, contiguous memory",
-    "channels_last": "the plain module, channels-last memory",
-    "fast": "models.fast.optimise: fused kernels, channels-last memory",
-    "compiled": "torch.compile of the plain module",
-    "fast_compiled": "torch.compile of the fast form",
-    "cuda_graph": "the fast form, recorded once and replayed as a CUDA graph",
-    "onnxruntime": "the exported network in ONNX Runtime",
-}
 _FAST = ("fast", "fast_compiled", "cuda_graph")
-DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
-ALLOCATORS = {
-    "keep": "freed memory is kept for the next pass, as PyTorch does on a GPU",
-    "system": "on a CPU, what the C library does: glibc hands large tensors back and faults them in again",
-}
-LARGEST_SIDE = 16384
+TORCH_DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 _SEED = 0
 
 
@@ -73,14 +60,36 @@ class Prepared:
     device: torch.device
 
 
-def lr_size(given: str) -> tuple[int, int]:
-    """'320x180' -> (320, 180), width first. Raises UserError for what is no size."""
-    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", given.strip())
-    if match is None or not all(1 <= int(side) <= LARGEST_SIDE for side in match.groups()):
-        raise UserError(
-            f"--lr-size {given!r} is not a size. Write width x height in pixels, from 1 to {LARGEST_SIDE}, as 320x180."
+def models_of_table_2() -> list[str]:
+    """The names of the networks of Table 2, in its order."""
+    return [find_candidate(row["method"]).name for row in read_table("table2.csv")]
+
+
+def jobs_of(options: LatencyOptions, device: torch.device) -> list[Job]:
+    """Every model in every form and type. Raises UserError for one that cannot be measured on the device."""
+    width, height = lr_size(options.lr_size)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    jobs = [
+        Job(
+            model=written(model),
+            scale=options.scale,
+            implementation=implementation,
+            dtype=dtype,
+            device=str(device),
+            height=height,
+            width=width,
+            threads=torch.get_num_threads(),
+            cudnn_benchmark=options.cudnn_benchmark,
+            allocator=options.allocator,
         )
-    return int(match[1]), int(match[2])
+        for dtype in dict.fromkeys(options.dtypes)
+        for implementation in dict.fromkeys(options.implementations)
+        for model in dict.fromkeys(options.models or models_of_table_2())
+    ]
+    for job in jobs:
+        check(job)
+    return jobs
 
 
 def check(job: Job) -> None:
@@ -143,7 +152,7 @@ def build_in_form(
     rgb = photograph(height, width)
     if implementation == "onnxruntime":
         return network, rgb
-    network, rgb = network.to(device, DTYPES[dtype]), rgb.to(device, DTYPES[dtype])
+    network, rgb = network.to(device, TORCH_DTYPES[dtype]), rgb.to(device, TORCH_DTYPES[dtype])
     if implementation in ("channels_last", *_FAST):
         rgb = rgb.contiguous(memory_format=torch.channels_last)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

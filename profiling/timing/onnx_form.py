@@ -31,10 +31,10 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.timing.options import LARGEST_SIDE, LR_SIZE, ExportOptions, lr_size
 
 TOLERANCE = 1e-4
 OPSET = 20
-_LARGEST_SIDE = 16384
 _COUNTS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16, 31)
 _SIZES = sorted({*((n, n) for n in _COUNTS), *zip(_COUNTS, reversed(_COUNTS), strict=True)})
 """LR sizes, in multiples, at which the questions of a trace are asked again."""
@@ -67,6 +67,24 @@ class Exported:
 def size_multiple(network: nn.Module) -> int:
     """What height and width must be multiples of for the network's pooling to be plain; 1 without adaptive pooling."""
     return math.lcm(*(getattr(module, "size_multiple", 1) for module in network.modules()))
+
+
+def traced_shape(options: ExportOptions, network: nn.Module) -> tuple[int, int, int, int]:
+    """The LR shape that is traced: that of a fixed file, or any that the dimensions of a dynamic one can have."""
+    if options.fixed:
+        width, height = lr_size(options.lr_size or LR_SIZE)
+        return 1, 3, height, width
+    multiple = size_multiple(network)
+    return 1, 3, 5 * max(multiple, 8), 6 * max(multiple, 8)
+
+
+def check_sizes(exported: Exported) -> list[tuple[int, int]]:
+    """LR sizes (height, width) at which a file is checked: its own, and where it takes any, odd and even ones too."""
+    own = (exported.shape[-2], exported.shape[-1])
+    if exported.multiple is None:
+        return [own]
+    step = exported.multiple
+    return [own, (3 * max(step, 8), 4 * max(step, 8)), *([(9 * step, 7 * step)] if step > 1 else [(37, 53), (31, 16)])]
 
 
 def to_onnx(network: nn.Module, shape: tuple[int, ...], *, dynamic: bool = False) -> Exported:
@@ -116,7 +134,7 @@ def _traced(network: nn.Module, shape: tuple[int, ...], multiple: int | None) ->
 
 
 def _side(name: str, multiple: int) -> Any:
-    return multiple * Dim(name, min=2, max=_LARGEST_SIDE // multiple)
+    return multiple * Dim(name, min=2, max=LARGEST_SIDE // multiple)
 
 
 def _guard(graph: Any, multiple: int) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from safmn_bench.models.names import find_candidate, network_key
+from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.machine import clock_mhz, commit, hardware_name, machine, versions
 from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.timing.clock import places
-from safmn_bench.profiling.timing.forms import ALLOCATORS
 from safmn_bench.profiling.timing.interleaved import Timed
+from safmn_bench.profiling.timing.options import ALLOCATORS
 
 COLUMNS = (
     *("model", "scale", "implementation", "device", "dtype", "lr_height", "lr_width"),
@@ -23,11 +23,6 @@ COLUMNS = (
     *("hardware", "threads", "allocator", "driver", "clock_mhz", "cudnn_benchmark"),
     *("torch", "cuda", "python", "date", "commit"),
 )
-
-
-def models_of_table_2() -> list[str]:
-    """The names of the networks of Table 2, in its order."""
-    return [find_candidate(row["method"]).name for row in read_table("table2.csv")]
 
 
 def rows(found: Sequence[Timed], protocol: str, device: torch.device) -> list[dict[str, Any]]:

@@ -20,14 +20,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.devices import synchronise
 from safmn_bench.profiling.common.files import write_atomically
 from safmn_bench.profiling.counting.flops import count
 from safmn_bench.profiling.tracing.profiler import Operation
 from safmn_bench.profiling.tracing.traffic import Work
-
-FORMATS = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +68,6 @@ def points(operations: Sequence[Operation], work: Work) -> list[Point]:
         for o in operations
         if o.self_time_us > 0 and work.traffic_bytes.get(o.name)
     ]
-
-
-def check_format(path: Path) -> None:
-    """Raise UserError for a picture that cannot be written."""
-    if path.suffix.lower() not in FORMATS:
-        raise UserError(f"--roofline {path}: its name must end in one of {', '.join(FORMATS)}.")
 
 
 def draw(path: Path, title: str, found: Sequence[Point], ceilings: Ceilings) -> None:

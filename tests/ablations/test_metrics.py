@@ -10,8 +10,9 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from safmn_bench.ablations import metrics
-from safmn_bench.ablations.metrics import METRICS, full_plane, further_metrics, luma_plane, metrics_in, psnr_db, ssim
+from safmn_bench.ablations import image_quality
+from safmn_bench.ablations.image_quality import full_plane, luma_plane, psnr_db, ssim
+from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
 from safmn_bench.models.errors import UserError
 
 psnr_y_db, ssim_y, psnr_rgb_db = (METRICS[name].of for name in ("psnr_y_db", "ssim_y", "psnr_rgb_db"))
@@ -165,17 +166,17 @@ def test_scores_of_luma_are_these_literals(border: int, psnr: float, similarity:
 
 def test_ssim_in_strips_is_that_of_the_whole_image(monkeypatch: pytest.MonkeyPatch):
     a, b = (torch.rand(97, 61, dtype=torch.float64, generator=torch.Generator().manual_seed(i)) * 255 for i in (0, 1))
-    whole = metrics.ssim(a, b, 2)
+    whole = image_quality.ssim(a, b, 2)
     for pixels in (1, 700, 2000, 5000):  # strips of 11 rows, of 12, of 35, and of 87 with one of 6 that is left
-        monkeypatch.setattr(metrics, "_WHOLE_PX", pixels)
-        assert metrics.ssim(a, b, 2) == pytest.approx(whole, abs=1e-14)
+        monkeypatch.setattr(image_quality, "_WHOLE_PX", pixels)
+        assert image_quality.ssim(a, b, 2) == pytest.approx(whole, abs=1e-14)
 
 
 def test_luma_in_strips_is_the_same_to_the_last_bit(monkeypatch: pytest.MonkeyPatch):
     rgb = torch.randint(0, 256, (3, 31, 17), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    whole = metrics.luma_plane(rgb)
-    monkeypatch.setattr(metrics, "_WHOLE_PX", 40)
-    assert torch.equal(metrics.luma_plane(rgb), whole)
+    whole = image_quality.luma_plane(rgb)
+    monkeypatch.setattr(image_quality, "_WHOLE_PX", 40)
+    assert torch.equal(image_quality.luma_plane(rgb), whole)
     weights = torch.tensor([65481.0, 128553.0, 24966.0], dtype=torch.float64)
     assert torch.equal(whole, 16.0 + (rgb.double() * weights.view(3, 1, 1)).sum(0) / 255_000)
 
@@ -184,12 +185,12 @@ def test_luma_in_strips_is_the_same_to_the_last_bit(monkeypatch: pytest.MonkeyPa
 def test_bicubic_and_ssim_of_95_megapixels_stay_under_4_gb():
     code = (
         "import resource, torch\n"
-        "from safmn_bench.ablations import metrics\n"
+        "from safmn_bench.ablations import image_quality\n"
         "from safmn_bench.models.resize import bicubic_uint8, lr_from_hr\n"
         "hr = torch.randint(0, 256, (3, 8000, 11904), dtype=torch.uint8)\n"
         "sr = bicubic_uint8(lr_from_hr(hr, 4), 8000, 11904)\n"
-        "a, b = metrics.luma_plane(sr), metrics.luma_plane(hr)\n"
-        "assert metrics.psnr_db(a, b, 4) > 0 and metrics.ssim(a, b, 4) < 1\n"
+        "a, b = image_quality.luma_plane(sr), image_quality.luma_plane(hr)\n"
+        "assert image_quality.psnr_db(a, b, 4) > 0 and image_quality.ssim(a, b, 4) < 1\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,10 +27,11 @@ except ModuleNotFoundError:
 import torch
 
 from safmn_bench.ablations.runs.running import Plan, run
-from safmn_bench.ablations.sweeps import command as planning
+from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.jobs import Job
 from safmn_bench.ablations.sweeps.local_engine import run_jobs
-from safmn_bench.ablations.sweeps.sweep import Options, run_all
+from safmn_bench.ablations.sweeps.options import RunOptions
+from safmn_bench.ablations.sweeps.sweep import run_all
 from safmn_bench.ablations.sweeps.worker import slots_of
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.profiling.common import console
@@ -85,16 +86,19 @@ def planning_row(folder: Path, runs: int) -> dict[str, Any]:
         replace(record, seed=plan.seed, config_hash=plan.config_hash()).write(plan.folder)
     started = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
-        status = run_all(plans_in(folder, range(runs)), Options(out=folder))
+        status = run_all(plans_in(folder, range(runs)), RunOptions(out=folder))
     assert status == 0
     return row("planning and skipping", runs, 1, time.perf_counter() - started)
 
 
 def plans_in(out: Path, seeds: Sequence[int]) -> list[Plan]:
     """Runs of the smallest variant, of ten iterations."""
-    call = ["--variant", "w_o_CCM", "--device", "cpu", "--recipe", "quick", "--set", "train.iterations=10"]
-    call += ["--seeds", *map(str, seeds), "--out", str(out)]
-    return planning.make_plans(planning.arguments().parse_args(call))
+    return make_plans(
+        RunOptions(
+            variant="w_o_CCM", device="cpu", recipe="quick", overrides=("train.iterations=10",), seeds=tuple(seeds),
+            out=out,
+        )
+    )  # fmt: skip
 
 
 def plain_loop(plans: Sequence[Plan]) -> None:

@@ -12,12 +12,13 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.variants import VARIANTS
-from safmn_bench.profiling import export
 from safmn_bench.profiling.common.sample_images import photograph
-from safmn_bench.profiling.export import check_sizes, main
+from safmn_bench.profiling.export import main
+from safmn_bench.profiling.timing import onnx_form
 from safmn_bench.profiling.timing.onnx_form import (
     Exported,
     cell_bounds,
+    check_sizes,
     gathered_max,
     largest_difference,
     open_session,
@@ -97,9 +98,9 @@ def test_a_file_that_differs_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(
-        export, "to_onnx", lambda network, shape, dynamic: export.Exported(content=b"", multiple=8, shape=shape)
+        onnx_form, "to_onnx", lambda network, shape, dynamic: onnx_form.Exported(content=b"", multiple=8, shape=shape)
     )
-    monkeypatch.setattr(export, "largest_difference", lambda *_: 2e-4)
+    monkeypatch.setattr(onnx_form, "largest_difference", lambda *_: 2e-4)
     assert main(["--out", str(tmp_path / "a.onnx")]) == 1
     assert "differs by 2.0e-04, more than 0.0001" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

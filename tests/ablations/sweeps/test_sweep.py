@@ -18,11 +18,12 @@ from safmn_bench.ablations.run import main
 from safmn_bench.ablations.runs.failures import cause_of, killed_cause, record_failure
 from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps import estimate
-from safmn_bench.ablations.sweeps.command import arguments, make_plans
+from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.jobs import Job, headline_of, in_words
 from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.options import RunOptions, arguments
 from safmn_bench.ablations.sweeps.progress import table_of
-from safmn_bench.ablations.sweeps.sweep import Options, job_of, show_plan
+from safmn_bench.ablations.sweeps.sweep import job_of, show_plan
 from safmn_bench.ablations.sweeps.worker import Slot, slots_of, visible_gpus
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.models.errors import UserError
@@ -127,7 +128,7 @@ def test_a_failure_of_another_launcher_is_taken_as_it_is(photographs: Path, tmp_
     last = out / "broken" / "x4" / "seed0" / "last.pt"
     last.parent.mkdir(parents=True)
     last.write_bytes(b"no checkpoint")
-    plans = make_plans(arguments().parse_args(sweep_arguments(photographs, out, names)))
+    plans = make_plans(arguments().read(sweep_arguments(photographs, out, names)))
     jobs = [Job(plan) for plan in plans]
     with held(plans[0].folder.lock):
         elsewhere = Job(plans[0], state="elsewhere")
@@ -143,7 +144,7 @@ def test_a_failure_of_another_launcher_is_taken_as_it_is(photographs: Path, tmp_
 
 def test_a_run_that_is_tried_again_has_no_record_of_its_failure_meanwhile(photographs: Path, tmp_path: Path):
     names = variants(tmp_path, one="")
-    (plan,) = make_plans(arguments().parse_args(sweep_arguments(photographs, tmp_path / "out", names)))
+    (plan,) = make_plans(arguments().read(sweep_arguments(photographs, tmp_path / "out", names)))
     record_failure(plan, "killed by signal 9", [f"line {i}" for i in range(30)])
     failure = record(tmp_path / "out", "one")
     assert (failure["status"], failure["error"]) == ("failed", "killed by signal 9")
@@ -157,7 +158,7 @@ def test_a_run_that_is_tried_again_has_no_record_of_its_failure_meanwhile(photog
 
 def test_a_failure_is_not_recorded_over_a_run_that_another_process_has_taken(photographs: Path, tmp_path: Path):
     names = variants(tmp_path, one="")
-    (plan,) = make_plans(arguments().parse_args(sweep_arguments(photographs, tmp_path / "out", names)))
+    (plan,) = make_plans(arguments().read(sweep_arguments(photographs, tmp_path / "out", names)))
     with held(plan.folder.lock):
         record_failure(plan, "killed by signal 9", [])
     assert not plan.folder.record.exists()
@@ -172,7 +173,7 @@ def test_a_thousand_finished_runs_are_planned_without_a_step_and_in_little_memor
     built, build = [], Candidate.build
     monkeypatch.setattr(Candidate, "build", lambda self, scale: built.append(scale) or build(self, scale))
     monkeypatch.setattr(estimate, "measured_step", lambda plan: pytest.fail("a step was measured"))
-    plans = make_plans(arguments().parse_args(call))
+    plans = make_plans(arguments().read(call))
     assert built == [4]
     assert len({id(plan.training_set) for plan in plans}) == 1
     assert len({plan.config_hash() for plan in plans}) == 1000
@@ -180,7 +181,7 @@ def test_a_thousand_finished_runs_are_planned_without_a_step_and_in_little_memor
         one = trial_runs.record("one", plan.seed, 30.0, scale=4, config_hash=plan.config_hash())
         plan.folder.record.parent.mkdir(parents=True)
         plan.folder.record.write_text(json.dumps(vars(one)))
-    options = Options(out=tmp_path / "out")
+    options = RunOptions(out=tmp_path / "out")
     tracemalloc.start()
     jobs = [job_of(plan, options) for plan in plans]
     held_bytes, peak_bytes = tracemalloc.get_traced_memory()

@@ -26,8 +26,8 @@ from safmn_bench.analysis.attribution.local_attribution import (
     filtered,
     gaussian_kernels,
 )
-from safmn_bench.analysis.attribution.methods import Attribution, attribute
 from safmn_bench.analysis.attribution.objective import Window, WindowDetail
+from safmn_bench.analysis.attribution.window_attribution import Attribution, attribute
 from safmn_bench.analysis.lam import main
 from safmn_bench.analysis.networks import Subject, freeze
 from safmn_bench.models.errors import UserError
@@ -391,8 +391,8 @@ def test_flat_picture_has_no_index_and_no_crash(trained: Path, capsys):
         (["--weights", "a.pt"], "--weights has 1 files for 2 models"),
         (["--method", "salency"], "Did you mean 'saliency'"),
         (["--image", "nowhere.png"], "No file nowhere.png"),
-        (["--steps", "0"], "--steps 0: a whole number"),
-        (["--step-batch", "0"], "--step-batch 0: a whole number"),
+        (["--steps", "0"], "--steps 0 is not a whole number of at least 1"),
+        (["--step-batch", "0"], "--step-batch 0 is not a whole number of at least 1"),
         (["--device", "cuda:9"], "Device 'cuda:9' is not there"),
     ],
 )

@@ -13,7 +13,7 @@ from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study
 from scipy import stats
 
 from safmn_bench.ablations.recipe import load_recipe
-from safmn_bench.ablations.sweeps.command import arguments as run_arguments
+from safmn_bench.ablations.sweeps.options import arguments as run_arguments
 from safmn_bench.analysis.findings.command import loss_parts
 from safmn_bench.analysis.findings.commands import run_commands
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
@@ -155,8 +155,9 @@ def test_commands_of_the_readme_ask_for_the_recipe_that_was_run(study: Study):
     assert [command.split("--out ")[1] for command in commands] == [
         *[f"results/ablation/{NAME}"] * 2, f"results/ablation/{NAME}/budget/375",
     ]  # fmt: skip
-    asked = run_arguments().parse_args(commands[-1].split()[2:])
-    assert asked.variants == list(SHORT_PSNR_DB)
+    asked = run_arguments().read(commands[-1].split()[2:])
+    assert asked.recipe
+    assert asked.variants == tuple(SHORT_PSNR_DB)
     assert ([path.name for path in asked.train_data], asked.leave_out_small) == (["BSDS400", "T91"], True)
     (records,) = study.shorter.values()
     assert load_recipe(asked.recipe, {}, asked.overrides).to_dict() == {
@@ -209,7 +210,7 @@ def test_wrong_call_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["--runs", str(tmp_path / "none")]) == 2
     assert "is not a folder" in capsys.readouterr().err
     assert main(["--runs", str(tmp_path), "--steps", "0"]) == 2
-    assert "--steps 0: a whole number, 1 or more." in capsys.readouterr().err
+    assert "--steps 0 is not a whole number of at least 1." in capsys.readouterr().err
 
 
 def started(folder: Path, out: Path, seed: int, *options: str) -> subprocess.Popen:

@@ -4,6 +4,7 @@ import math
 import re
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import nn
 
-from safmn_bench.ablations.metrics import luma_plane
+from safmn_bench.ablations.image_quality import luma_plane
 from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.analysis.figures import main
 from safmn_bench.analysis.plots import loss_curves, tradeoff, visual_comparison
@@ -292,7 +293,8 @@ def test_published_and_measured_points_differ_in_shape_and_colour():
     kinds = (PUBLISHED, MEASURED, MIXED)
     points = [Point(label=kind, cost=1.0 + i, score=30.0, params_k=200.0, source=kind) for i, kind in enumerate(kinds)]
     axes = tradeoff.draw(points, x_title="x", y_title="y").axes[0]
-    drawn = [one for one in axes.collections if len(one.get_offsets()) == 1 and one.get_facecolor().size]
+    drawn: list[Any] = [one for one in axes.collections if len(np.asarray(one.get_offsets())) == 1]
+    drawn = [one for one in drawn if one.get_facecolor().size]
     looks = {(one.get_paths()[0].vertices.shape, tuple(one.get_facecolor()[0][:3])) for one in drawn}
     corners = {tuple(one.get_paths()[0].vertices[0].round(3)) for one in drawn}
     assert len(looks) == len(corners) == 3

@@ -15,7 +15,7 @@ from safmn_bench.analysis.stats.caveats import caveat_notes, changes_of, counted
 from safmn_bench.analysis.stats.contents import fingerprint
 from safmn_bench.analysis.stats.groups import find_failures, find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles
-from safmn_bench.analysis.tabular.command import FORMATS, table_of, tabulate
+from safmn_bench.analysis.tabular.command import WRITERS, table_of, tabulate
 from safmn_bench.analysis.webpage.command import lead
 from safmn_bench.models.errors import UserError
 
@@ -123,7 +123,7 @@ def test_runs_on_other_images_are_never_compared_or_ranked():
     compared = {row.name: bool(row.comparisons) for row in rows}
     assert compared == {"baseline": False, "w_SE": False, "n4": True}
     table = tabulate(3, [*records, run("mine", db=20), run("mine", 1, db=20)], Profiles())
-    shown = FORMATS["markdown"](table)
+    shown = WRITERS["markdown"](table)
     assert "**35." not in shown  # the highest score, of other images, is not marked as the best
     [bicubic] = [row for row in tabulate(1, records, Profiles()).rows if row.values.get("method") == "Bicubic"
                  and row.values["scale"] == "4"]  # fmt: skip
@@ -131,7 +131,7 @@ def test_runs_on_other_images_are_never_compared_or_ranked():
 
 
 def test_marks_stand_where_networks_are_compared():
-    shown = FORMATS["markdown"](tabulate(3, [run(), run("w_o_CCM", db=24.5)], Profiles()))
+    shown = WRITERS["markdown"](tabulate(3, [run(), run("w_o_CCM", db=24.5)], Profiles()))
     [row] = [line for line in shown.splitlines() if "24.500" in line]
     assert "0.8000" in row.split("†")[0]
     assert shown.count("†") == 2  # there, and in the note that says what it means

@@ -221,8 +221,8 @@ def test_busiest_window_is_where_the_detail_is_and_is_framed():
     ("change", "message"),
     [
         (["--runs", "nowhere"], "nowhere is not a folder"),
-        (["--images", "-1"], "--images -1: a whole number, 0 or more"),
-        (["--steps", "0"], "--steps 0: a whole number, 1 or more"),
+        (["--images", "-1"], "--images -1 is not a whole number of at least 0"),
+        (["--steps", "0"], "--steps 0 is not a whole number of at least 1"),
         (["--lam-window", "250", "0", "16"], "Window 250 0 16 leaves the middle of astronaut.png"),
         (["--profiles", "nothing.csv"], "Cannot read nothing.csv"),
         (["--device", "cuda:9"], "Device 'cuda:9' is not there"),

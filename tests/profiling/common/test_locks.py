@@ -93,5 +93,6 @@ def test_a_lock_is_stale_after_a_minute_and_renewed_six_times_within_it():
 def test_a_lock_of_another_machine_holds_for_a_minute(tmp_path: Path, age_s: float, stale: bool):
     path = tmp_path / "lock.json"
     path.write_text(json.dumps({"host": "elsewhere/1/2", "pid": 1, "since": "then", "token": "a"}))
-    os.utime(path, (time.time() - age_s,) * 2)
+    then = time.time() - age_s
+    os.utime(path, (then, then))
     assert is_held(path) is not stale

@@ -8,6 +8,7 @@ from torch import nn
 from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling import complexity as command
+from safmn_bench.profiling.counting import cross_check as cross_checks
 from safmn_bench.profiling.counting.cross_check import CrossCheck, cross_check, suspicion
 from safmn_bench.profiling.counting.flops import Complexity, count
 
@@ -80,7 +81,7 @@ def test_complexity_command_cross_checks(
     variant.write_text("model: {n_blocks: 1, dim: 8}\n")
     assert command.main(["--models", str(variant), "--cross-check"]) == 0
     assert "they agree; fvcore alone counts upsample_nearest2d" in capsys.readouterr().out
-    monkeypatch.setattr(command, "suspicion", lambda cost: "too small")
-    monkeypatch.setattr(command, "cross_check", lambda *_: CrossCheck(fvcore=1, torch=2, fvcore_only={}))
+    monkeypatch.setattr(cross_checks, "suspicion", lambda cost: "too small")
+    monkeypatch.setattr(cross_checks, "cross_check", lambda *_: CrossCheck(fvcore=1, torch=2, fvcore_only={}))
     assert command.main(["--models", str(variant), "--cross-check"]) == 1
     assert "warning: small x4: too small" in capsys.readouterr().err

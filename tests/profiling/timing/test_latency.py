@@ -228,7 +228,7 @@ def test_a_folder_gets_a_file_named_after_the_hardware(tmp_path: Path):
     [
         (["--lr-size", "320"], "'320' is not a size. Write width x height"),
         (["--lr-size", "0x10"], "from 1 to 16384"),
-        (["--runs", "0"], "--runs 0 is not a number of at least 1"),
+        (["--runs", "0"], "--runs 0 is not a whole number of at least 1"),
         (["--device", "cpu", "--dtypes", "tf32"], "tf32 is a mode of NVIDIA GPUs"),
         (["--device", "cpu", "--implementations", "cuda_graph"], "needs an NVIDIA GPU"),
         (["--device", "cpu", "--implementations", "onnxruntime", "--dtypes", "bf16"], "in fp32 only"),

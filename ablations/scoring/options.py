@@ -1,0 +1,100 @@
+"""The options of evaluate.py: whose weights are scored, on which benchmarks, and what is written."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from safmn_bench.ablations.data.options import LROptions, add_lr_options
+from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser
+
+GREY_CONVENTIONS = {
+    "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
+    "plane": "greyscale files scored on their plane, 0-255 (as published bicubic rows)",
+}
+FEW_IMAGES = 20  # up to which each has its row on the terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringOptions(LROptions):
+    """What every command that scores is asked for. Raises UserError for an unknown metric."""
+
+    metrics: tuple[str, ...] = ()
+    """Scored beside the standard ones."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        further_metrics(self.metrics)
+
+
+def add_metrics_option(parser: argparse.ArgumentParser) -> None:
+    """Add --metrics."""
+    further = [metric for metric in METRICS.values() if not metric.standard]
+    standard = " and ".join(metric.label for metric in metrics_in([]))
+    parser.add_argument(
+        "--metrics", nargs="+", metavar="NAME",
+        help=f"score these too, beside {standard}: {', '.join(f'{m.name} ({m.definition})' for m in further)}",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ScoringOptions):
+    """What evaluate.py is asked for."""
+
+    model: str
+    scale: int = 4
+    weights: Path | None = None
+    benchmarks: tuple[Path, ...] = ()
+    """None given: embedded photographs."""
+    grey: str = "luma"
+    csv: Path | None = None
+    save_images: Path | None = None
+    per_image: bool = False
+    device: str = "auto"
+    tile: int | None = None
+    self_ensemble: bool = False
+    crop_multiple: int | None = None
+    """Of HR; None: the scale."""
+
+
+def arguments() -> Parser[EvaluateOptions]:
+    """The command line of evaluate.py."""
+    parser = Parser(
+        EvaluateOptions, prog="evaluate",
+        description="Score weights, or plain bicubic, on benchmarks: PSNR and SSIM on luma.",
+    )  # fmt: skip
+    parser.add_argument("--model", required=True, metavar="NAME", help="model, variant, YAML file, or bicubic")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights to score; none for bicubic")
+    parser.add_argument(
+        "--benchmarks", type=Path, nargs="+", metavar="DIR",
+        help="folders with HR/ (and LR_bicubic/X4/), or with images (default: embedded photographs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--grey", choices=tuple(GREY_CONVENTIONS),
+        help="; ".join(f"{name}: {what}" for name, what in GREY_CONVENTIONS.items()) + " (default: %(default)s)",
+    )  # fmt: skip
+    add_metrics_option(parser)
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE",
+        help="write scores of every image, and means, here, and how they were made to FILE.json",
+    )  # fmt: skip
+    parser.add_argument(
+        "--save-images", type=Path, metavar="DIR", help="write SR images to DIR/<benchmark>/<image>.png"
+    )
+    parser.add_argument("--per-image", action="store_true", help=f"print every image, not only up to {FEW_IMAGES}")
+    parser.add_argument("--device", help=DEVICE_HELP)
+    parser.add_argument(
+        "--tile", type=int, metavar="PX",
+        help="score larger images in tiles of PX LR pixels, a multiple of 8 (default: only what memory does not hold)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--self-ensemble", action="store_true",
+        help='average over the eight flips and rotations of LR: the rows that papers mark with a "+"; 8 times the time',
+    )  # fmt: skip
+    parser.add_argument(
+        "--crop-multiple", type=int, metavar="N",
+        help="crop HR to a multiple of N (12: one HR image for the scales 2, 3 and 4; default: of the scale)",
+    )  # fmt: skip
+    add_lr_options(parser)
+    return parser

@@ -1,0 +1,122 @@
+"""The options of run.py: which networks, scales and seeds, on what data, by which recipe, and who runs them."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from safmn_bench.ablations.data.options import add_lr_options
+from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(ScoringOptions):
+    """What run.py is asked for; one of `variant`, `variants`, `table`, `model` and `sweep` is given.
+
+    Raises UserError for a negative seed, and for less than one core or minute of Slurm's.
+    """
+
+    variant: str | None = None
+    variants: tuple[str, ...] | None = None
+    table: int | None = None
+    """The table of the paper that the sweep is, which is written at its end."""
+    model: tuple[str, ...] | None = None
+    sweep: Path | None = None
+    recipe: str | None = None
+    """None: quick on a CPU, paper on a GPU."""
+    scale: tuple[int, ...] = (4,)
+    seeds: tuple[int, ...] = (0,)
+    train_data: tuple[Path, ...] = ()
+    """None given: embedded photographs, as for `benchmarks`."""
+    benchmarks: tuple[Path, ...] = ()
+    leave_out_small: bool = False
+    device: str = "auto"
+    out: Path = Path("results/runs")
+    overrides: tuple[str, ...] = ()
+    """`KEY=VALUE` of the recipe, in order."""
+    engine: str = "local"
+    slots_per_device: int = 1
+    dry_run: bool = False
+    skip_failed: bool = False
+    slurm_partition: str | None = None
+    slurm_gpus: int = 0
+    slurm_cpus: int = 2
+    slurm_time_min: int = 60
+    slurm_memory_gb: float | None = None
+    slurm_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.seeds) < 0:
+            raise UserError(f"--seeds {min(self.seeds)} is negative. Allowed: whole numbers from 0 up.")
+        for option, value in (("--slurm-cpus", self.slurm_cpus), ("--slurm-time-min", self.slurm_time_min)):
+            if value < 1:
+                raise UserError(f"{option} {value} is nothing to run on. Allowed: whole numbers from 1 up.")
+        if self.slots_per_device < 1:
+            raise UserError(
+                f"--slots-per-device {self.slots_per_device} leaves no place to run. Allowed: whole numbers from 1 up."
+            )
+
+
+def arguments() -> Parser[RunOptions]:
+    """The command line of run.py."""
+    parser = Parser(RunOptions, prog="run", description="Train, score and profile variants of SAFMN and its peers.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--variant", metavar="NAME", help="one variant: a name of Tables 3 and 4, or a YAML file")
+    what.add_argument("--variants", nargs="+", metavar="NAME", help="several")
+    what.add_argument("--table", type=int, choices=(3, 4), help="all variants of a table of the paper")
+    what.add_argument("--model", nargs="+", metavar="NAME", help="networks of Table 1, such as carn")
+    what.add_argument("--sweep", type=Path, metavar="FILE", help="a YAML file that names variants, scales, seeds, ...")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="quick, paper, or a YAML file (default: quick on a CPU, paper on a GPU)"
+    )
+    parser.add_argument("--scale", type=int, nargs="+", choices=SCALES, help="one or more (default: 4)")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="default: 0")
+    parser.add_argument(
+        "--train-data", type=Path, nargs="+", metavar="DIR", help="folders of images (default: embedded photographs)"
+    )
+    parser.add_argument(
+        "--benchmarks", type=Path, nargs="+", metavar="DIR", help="folders to score on (default: embedded photographs)"
+    )
+    add_metrics_option(parser)
+    parser.add_argument(
+        "--leave-out-small", action="store_true", help="leave out training images that are smaller than the patch"
+    )
+    parser.add_argument("--device", help=DEVICE_HELP)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--set", dest="overrides", nargs="+", action="extend", metavar="KEY=VALUE",
+        help="recipe keys to change, such as train.iterations=2000",
+    )  # fmt: skip
+    _add_many_runs(parser)
+    add_lr_options(parser)
+    _add_slurm(parser)
+    return parser
+
+
+def _add_many_runs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("many runs")
+    group.add_argument(
+        "--engine", choices=("local", "slurm"),
+        help="who runs them: this machine, or a Slurm cluster (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--slots-per-device", type=int, metavar="N",
+        help="runs at a time on each GPU, or on the CPU, whose threads they share (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of the time, then stop")
+    group.add_argument("--skip-failed", action="store_true", help="do not try again what failed before")
+
+
+def _add_slurm(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Slurm", "with --engine slurm: what each run asks for")
+    group.add_argument("--slurm-partition", metavar="NAME", help="default: the cluster's")
+    group.add_argument("--slurm-gpus", type=int, choices=(0, 1), help="GPUs per run (default: %(default)s)")
+    group.add_argument("--slurm-cpus", type=int, metavar="N", help="cores per run (default: %(default)s)")
+    group.add_argument(
+        "--slurm-time-min", type=int, metavar="MINUTES",
+        help="limit of one job; a run that needs longer saves, is queued again and goes on (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument("--slurm-memory-gb", type=float, metavar="GB", help="default: the cluster's")
+    group.add_argument("--slurm-folder", type=Path, metavar="DIR", help="job scripts and messages (default: OUT/slurm)")

@@ -1,0 +1,78 @@
+"""The options of lam.py: which networks, images and windows are attributed, by which method, and what is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safmn_bench.analysis.attribution.methods import METHODS
+from safmn_bench.models.errors import UserError, match_name
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, require_at_least
+
+STEPS = 50  # of the path from the blurred image: the default of LAM's authors
+
+
+@dataclass(frozen=True, kw_only=True)
+class LamOptions(Options):
+    """What lam.py is asked for; `window` or `grid` is given. Raises UserError for an unknown method, or no steps."""
+
+    models: tuple[str, ...]
+    scale: int = 4
+    weights: tuple[Path, ...] | None = None
+    runs: Path = Path("results/runs")
+    image: tuple[Path, ...]
+    window: tuple[tuple[int, int, int], ...] = ()
+    """(x, y, size) in SR pixels, by the upper left corner."""
+    grid: tuple[int, int] | None = None
+    """(windows across, size)."""
+    method: str = "lam"
+    steps: int = STEPS
+    step_batch: int | None = None
+    """None: by free memory."""
+    blend: bool = False
+    no_figures: bool = False
+    device: str = "auto"
+    out: Path = Path("results/lam")
+
+    def __post_init__(self) -> None:
+        match_name("method", self.method, METHODS, "Choose one with --method.")
+        require_at_least(1, steps=self.steps, step_batch=self.step_batch)
+        if self.grid and self.grid[0] < 1:
+            raise UserError(f"--grid {self.grid[0]} {self.grid[1]}: N is the number of windows across, 1 or more.")
+
+
+def arguments() -> Parser[LamOptions]:
+    """The command line of lam.py."""
+    parser = Parser(
+        LamOptions, prog="lam",
+        description="Local attribution maps (LAM) and the diffusion index (DI): what networks look at.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", nargs="+", required=True, metavar="NAME", help="models, variants, YAML files, or bicubic"
+    )
+    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", metavar="FILE",
+        help="one file per model (none for bicubic), in that order (default: the first seed's weights below --runs)",
+    )  # fmt: skip
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="where run.py wrote weights (default: %(default)s)")
+    parser.add_argument(
+        "--image", type=Path, nargs="+", required=True, metavar="FILE", help="HR images, or folders of them"
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--window", type=int, nargs=3, action="append", metavar=("X", "Y", "SIZE"),
+        help="a square of SR pixels by its top-left corner; may be given again",
+    )  # fmt: skip
+    where.add_argument(
+        "--grid", type=int, nargs=2, metavar=("N", "SIZE"), help="N x N windows spread evenly over every image"
+    )
+    parser.add_argument(
+        "--method", metavar="NAME",
+        help="; ".join(f"{name}: {method.text}" for name, method in METHODS.items()) + " (default: lam)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, metavar="N", help="path steps (default: %(default)s)")
+    parser.add_argument("--step-batch", type=int, metavar="N", help="path steps at once (default: by free memory)")
+    parser.add_argument("--blend", action="store_true", help="lay the maps half over the LR image")
+    parser.add_argument("--no-figures", action="store_true", help="only the CSV files")
+    parser.add_argument("--device", help=DEVICE_HELP)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    return parser

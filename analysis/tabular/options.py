@@ -1,0 +1,43 @@
+"""The options of tables.py: which table of the paper, from which runs and profiles, in which format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safmn_bench.profiling.common.options import SCALES, Options, Parser
+
+FORMATS = ("csv", "latex", "markdown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesOptions(Options):
+    """What tables.py is asked for."""
+
+    table: int
+    format: str = "markdown"
+    runs: Path | None = None
+    profiles: tuple[Path, ...] = ()
+    scale: int | None = None
+    """None: that of the paper; for Tables 1 and 6 all three."""
+    out: Path | None = None
+    """None: the terminal."""
+
+
+def arguments() -> Parser[TablesOptions]:
+    """The command line of tables.py."""
+    parser = Parser(
+        TablesOptions,
+        prog="tables",
+        description="Tables of the paper, and of rivals of today: published beside measured.",
+    )
+    parser.add_argument("--table", type=int, required=True, choices=(1, 2, 3, 4, 5, 6), help="6: rivals of today")
+    parser.add_argument("--format", choices=FORMATS, help="default: %(default)s")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote (default: none)")
+    parser.add_argument(
+        "--profiles", type=Path, nargs="+", metavar="FILE",
+        help="CSV files of complexity.py, latency.py (Tables 2, 6), operators.py (5), evaluate.py (1, 6)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scale", type=int, choices=SCALES, help="default: that of the paper; for Tables 1 and 6 all three"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write here instead of to the terminal")
+    return parser
