@@ -28,6 +28,7 @@ Families of comparisons: `p` is of one comparison by itself; `p_holm` holds for 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -223,7 +224,7 @@ class _Family:
         contrast = np.zeros(self.design.shape[1])
         contrast[self.networks.index(name)], contrast[self.networks.index(baseline)] = 1, -1
         by_image = contrast @ self.coefficients  # (images,)
-        known = {"seeds": int((self.names == name).sum()), "images": len(by_image)}
+        known: dict[str, Any] = {"seeds": int((self.names == name).sum()), "images": len(by_image)}
         difference = float(by_image.mean())
         if not self.freedom:
             return Comparison(difference=difference, **known)
