@@ -10,6 +10,8 @@ What is counted, timed, exported and scored is the deployed form; what is traine
 """
 
 import copy
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,7 +24,21 @@ IN_PLACE = ("switch_to_deploy", "reparameterize", "fuse")
 
 def merges(module: nn.Module) -> bool:
     """Whether this module itself says how it is merged."""
-    return any(callable(getattr(module, method, None)) for method in ("deployed", *IN_PLACE))
+    return any(_method(module, name) for name in ("deployed", *IN_PLACE))
+
+
+def _method(module: nn.Module, name: str) -> Callable[[], Any] | None:
+    """The module's own method of that name that can be called as it is.
+
+    A layer may be called `fuse` too (LAPAR and EFDN have such convolutions), and a method that joins the features that
+    it is given may be: neither merges anything.
+    """
+    method = getattr(module, name, None)
+    if not inspect.ismethod(method):
+        return None
+    parameters = inspect.signature(method).parameters.values()
+    given = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return None if any(p.default is p.empty and p.kind not in given for p in parameters) else method
 
 
 @torch.no_grad()
@@ -58,12 +74,11 @@ def _merged(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
 
 
 def _merged_anew(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    part: Any = module
-    if callable(getattr(module, "deployed", None)):
-        return part.deployed()
+    if (make := _method(module, "deployed")) is not None:
+        return make()
     for name in IN_PLACE:
-        if callable(getattr(module, name, None)):
-            getattr(part, name)()
+        if (merge := _method(module, name)) is not None:
+            merge()
             return module
     for name, child in list(module._modules.items()):
         if child is not None:

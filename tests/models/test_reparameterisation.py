@@ -106,3 +106,30 @@ def test_what_is_counted_is_the_deployed_form():
     module, shape = counted_at(build_model("span_ntire26", 4), 24, 40)
     assert shape == (1, 3, 24, 40)
     assert sum(p.numel() for p in module.parameters()) == 150688
+
+
+class FusingLayer(nn.Module):
+    """A layer that is called `fuse`, as in LAPAR and EFDN: it merges nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fuse = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fuse(x)
+
+
+class FusingMethod(nn.Module):
+    """A method that joins the features it is given."""
+
+    def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fuse(x, x)
+
+
+@pytest.mark.parametrize("make", [FusingLayer, FusingMethod])
+def test_what_is_only_called_so_is_left_alone(make: type[nn.Module]):
+    network = make()
+    assert deployed(network) is network

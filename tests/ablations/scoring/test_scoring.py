@@ -86,10 +86,10 @@ def one_score(name: str, psnr: float, ssim: float) -> ImageScore:
     return ImageScore(name, {"psnr_y_db": psnr, "ssim_y": ssim})
 
 
-def test_infinite_psnr_is_null_in_a_record():
+def test_infinite_psnr_is_null_in_a_record_and_the_mean_is_of_the_finite_images():
     scores = Scores("s", (one_score("a", math.inf, 1.0), one_score("b", 30.0, 0.5)))
     assert scores.to_dict() == {
-        "psnr_y_db": None,
+        "psnr_y_db": 30.0,
         "ssim_y": 0.75,
         "images": {"a": {"psnr_y_db": None, "ssim_y": 1.0}, "b": {"psnr_y_db": 30.0, "ssim_y": 0.5}},
     }

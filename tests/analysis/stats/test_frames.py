@@ -53,7 +53,7 @@ def test_images_average_to_their_scores_and_bicubic_stands_beside_both(study: Ru
     assert [round(value, 3) for value in b100.unique()] == [25.961]
 
 
-def test_a_score_that_is_no_number_is_nan_and_a_run_without_scores_has_no_row(tmp_path: Path):
+def test_an_image_without_a_number_is_nan_and_a_run_without_scores_has_no_row(tmp_path: Path):
     equal = scores_of(30.0, images=("a", "b"))
     equal["psnr_y_db"] = equal["images"]["a"]["psnr_y_db"] = None
     write_run(tmp_path, made_record("baseline", 0, {"Set5": equal}))
@@ -63,7 +63,7 @@ def test_a_score_that_is_no_number_is_nan_and_a_run_without_scores_has_no_row(tm
     frames = load_runs(tmp_path)
     assert set(frames.scores.variant) == {"baseline", "sigmoid"}
     psnr = frames.scores.query("metric == 'psnr_y_db'").set_index("variant")
-    assert math.isnan(psnr.score["baseline"])
+    assert psnr.score["baseline"] == 30.5  # of the finite image
     assert psnr.score["sigmoid"] == 29.0
     assert math.isnan(psnr.bicubic["sigmoid"])
     images = frames.images.query("metric == 'psnr_y_db' and variant == 'baseline'").set_index("image").score
