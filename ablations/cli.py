@@ -18,6 +18,7 @@ SCRIPTS = {
     "power": ("analysis", "seeds for a difference, and the difference that a number of seeds finds"),
     "report": ("analysis", "one HTML page from a runs folder"),
     "study": ("analysis", "a folder of ablations told whole: tables, figures, ranking against the paper, README"),
+    "check": ("profiling", "what holds of a network of one's own, what does not, and how to mend it"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
     "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
     "operators": ("profiling", "times of the operators of a forward pass (Table 5)"),

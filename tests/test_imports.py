@@ -12,7 +12,7 @@ FOLDERS = ("models", "profiling", "ablations", "analysis")
 """A folder imports itself and those before it."""
 WINGS = {
     "models": ("peers", "rivals", "own"),
-    "profiling": ("common", "counting", "timing", "tracing"),
+    "profiling": ("common", "counting", "timing", "tracing", "checking"),
     "ablations": ("judging", "data", "scoring", "training", "runs", "sweeps", "scatter"),
     "analysis": ("stats", "tabular", "plots", "attribution", "webpage", "findings"),
 }

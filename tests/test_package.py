@@ -38,7 +38,7 @@ def test_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path):
         f"safmn_bench/{path.relative_to(ROOT)}"
         for folder in CODE
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".yaml", ".html", ".css", ".js", ".tex", ".j2")
+        if path.suffix in (".py", ".yaml", ".html", ".css", ".js", ".tex", ".j2", ".txt")
     }
     wanted |= {f"safmn_bench/paper/{path.name}" for path in (ROOT / "results" / "paper").glob("*.csv")}
     assert held == wanted

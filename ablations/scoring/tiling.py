@@ -16,6 +16,7 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.safmn import SAFMN
+from safmn_bench.profiling.checking.reach import measured_reach
 from safmn_bench.profiling.common.memory import free_bytes
 
 GRID = 8  # LR pixels; the coarsest pooling cell of SAFMN
@@ -46,12 +47,15 @@ class Tiling:
 
 
 def reach(network: nn.Module) -> int:
-    """Overlap that the network needs, in LR pixels: SAFMN's receptive radius, else OVERLAP; a multiple of GRID.
+    """Overlap that the network needs, in LR pixels: SAFMN's receptive radius, OVERLAP for a peer, measured for others.
 
     Each SAFMN block reaches across one pooling cell and the rest of its own (2 cells - 1), and its mixer by 1 or 2.
     """
     if not isinstance(network, SAFMN):
-        return OVERLAP
+        if type(network).__module__.startswith("safmn_bench."):
+            return OVERLAP
+        seen = measured_reach(network, OVERLAP)
+        return OVERLAP if seen is None else -(-seen // GRID) * GRID
     config = network.config
     cell = 2 ** (config.levels - 1)
     mixer = 2 if config.mixer == "inverted_residual" else 1
