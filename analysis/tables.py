@@ -2,6 +2,7 @@
 
 python analysis/tables.py --table 3 --format latex --runs results/runs --out table3.tex
 python analysis/tables.py --table 2 --format markdown --profiles latency.csv
+python analysis/tables.py --ntire 2026 --profiles latency.csv
 """
 
 import sys
@@ -21,7 +22,14 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.analysis.tabular.command import WRITERS, table_of
     from safmn_bench.profiling.common.files import write_text
 
-    table = table_of(options.table, runs=options.runs, profiles=options.profiles, scale=options.scale)
+    if options.ntire is not None:
+        from safmn_bench.analysis.stats.profiles import read_profiles
+        from safmn_bench.analysis.tabular.ntire import ntire_table
+
+        table = ntire_table(options.ntire, read_profiles(options.profiles))
+    else:
+        assert options.table is not None
+        table = table_of(options.table, runs=options.runs, profiles=options.profiles, scale=options.scale)
     content = WRITERS[options.format](table)
     if options.out:
         write_text(options.out, content)

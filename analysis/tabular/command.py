@@ -109,7 +109,8 @@ def _plain(value: Value) -> Value:
 def to_markdown(table: Table) -> str:
     """A GitHub table; bands stand before the columns' titles, since its header has one line."""
     columns = table.shown()
-    lines = [f"**Table {table.number}.** {markdown(table.title)}", ""]
+    numbered = f"Table {table.number}." if table.number < 2000 else f"NTIRE {table.number}."  # a year is no number
+    lines = [f"**{numbered}** {markdown(table.title)}", ""]
     lines += [_line(markdown(_title(column)) for column in columns)]
     lines += [_line("--:" if column.band else ":--" for column in columns)]
     lines += [_line(cells) for cells in cells_of(table, columns, markdown, {1: "**{}**", 2: "*{}*"}, r"\*")]

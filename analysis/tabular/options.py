@@ -6,13 +6,17 @@ from pathlib import Path
 from safmn_bench.profiling.common.options import SCALES, Options, Parser
 
 FORMATS = ("csv", "latex", "markdown")
+YEARS = (2025, 2026)
+"""Of NTIRE's challenge on efficient super-resolution: those of ntire.CHALLENGES."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TablesOptions(Options):
     """What tables.py is asked for."""
 
-    table: int
+    table: int | None = None
+    ntire: int | None = None
+    """Instead of a table: the score of that year's challenge."""
     format: str = "markdown"
     runs: Path | None = None
     profiles: tuple[Path, ...] = ()
@@ -29,7 +33,11 @@ def arguments() -> Parser[TablesOptions]:
         prog="tables",
         description="Tables of the paper, and of rivals of today: published beside measured.",
     )
-    parser.add_argument("--table", type=int, required=True, choices=(1, 2, 3, 4, 5, 6), help="6: rivals of today")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--table", type=int, choices=(1, 2, 3, 4, 5, 6), help="6: rivals of today")
+    which.add_argument(
+        "--ntire", type=int, choices=YEARS, help="the score of that year's challenge, from the CSV of latency.py"
+    )
     parser.add_argument("--format", choices=FORMATS, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote (default: none)")
     parser.add_argument(
