@@ -13,9 +13,10 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
+from safmn_bench.models.folders import package_folder
 from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.checking.checks import CHECKS, FAILS, run_checks
-from safmn_bench.profiling.common.files import package_folder, write_text
+from safmn_bench.profiling.common.files import write_text
 
 TEMPLATE = "network.py.txt"
 

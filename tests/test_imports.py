@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("models", "profiling", "ablations", "analysis")
 """A folder imports itself and those before it."""
 WINGS = {
-    "models": ("peers", "rivals", "own"),
+    "models": ("peers", "rivals", "own", "native"),
     "profiling": ("common", "counting", "timing", "tracing", "checking"),
     "ablations": ("judging", "data", "scoring", "training", "runs", "sweeps", "scatter"),
     "analysis": ("stats", "tabular", "plots", "attribution", "webpage", "findings"),

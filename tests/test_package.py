@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from safmn_bench.profiling.common.files import package_folder
+from safmn_bench.models.folders import package_folder
 
 ROOT = Path(__file__).parents[1]
 CODE = ("models", "profiling", "ablations", "analysis")
@@ -38,7 +38,7 @@ def test_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path):
         f"safmn_bench/{path.relative_to(ROOT)}"
         for folder in CODE
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".yaml", ".html", ".css", ".js", ".tex", ".j2", ".txt")
+        if path.suffix in (".py", ".yaml", ".html", ".css", ".js", ".tex", ".j2", ".txt", ".cpp", ".h")
     }
     wanted |= {f"safmn_bench/paper/{path.name}" for path in (ROOT / "results" / "paper").glob("*.csv")}
     assert held == wanted

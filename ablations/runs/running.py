@@ -25,10 +25,11 @@ from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.folders import cache_folder
 from safmn_bench.models.mappings import flattened, read_mapping
 from safmn_bench.models.named_init import build_seeded
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.common.files import cache_folder, write_atomically, write_json, write_text
+from safmn_bench.profiling.common.files import write_atomically, write_json, write_text
 from safmn_bench.profiling.common.images import pixel_digest
 from safmn_bench.profiling.common.locks import held
 from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions

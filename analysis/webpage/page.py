@@ -25,8 +25,8 @@ from safmn_bench.analysis.webpage import rows as report_rows
 from safmn_bench.analysis.webpage.pictures import Comparison, LamPanels
 from safmn_bench.analysis.webpage.rows import Grid
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.folders import package_folder
 from safmn_bench.models.variants import paper_order
-from safmn_bench.profiling.common.files import package_folder
 
 MOST_BYTES = 10 * 10**6
 Runs = Sequence[tuple[RunFolder, Record]]

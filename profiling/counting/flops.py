@@ -22,9 +22,10 @@ from fvcore.nn.activation_count import _DEFAULT_SUPPORTED_OPS as ACTIVATION_HAND
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.folders import cache_folder, package_folder
 from safmn_bench.models.reparameterisation import deployed
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.common.files import cache_folder, package_folder, write_json
+from safmn_bench.profiling.common.files import write_json
 
 LR_SIZES = {2: (640, 360), 3: (427, 240), 4: (320, 180)}
 """LR size by scale for an HR image of 1280x720; the longer side first, as the authors' script has it."""
