@@ -9,6 +9,7 @@ from safmn_bench.profiling.common.options import version
 SCRIPTS = {
     "run": ("ablations", "train, score and profile variants and models"),
     "evaluate": ("ablations", "score weights on benchmarks"),
+    "upscale": ("ablations", "enlarge images, of which no HR is needed"),
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "noise": ("ablations", "what lowers the noise between two trainings"),

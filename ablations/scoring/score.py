@@ -217,18 +217,24 @@ def score_bicubic(benchmark: Benchmark, protocol: Protocol) -> Scores:
 
 
 def super_resolved(network: nn.Module, pair: Pair, device: torch.device, tiling: Tiling | None = None) -> torch.Tensor:
-    """The network's SR of a pair's LR, uint8 (3, H, W), on `device`. Raises UserError where it is not finite.
+    """The network's SR of a pair's LR, uint8 (3, H, W), on `device`. Raises UserError where it is not finite."""
+    return enlarged(network, pair.lr, pair.hr.shape[-1] // pair.lr.shape[-1], device, tiling, pair.name)
 
-    A method that is defined on 8-bit images (`enlarge_uint8`) is asked for just that.
+
+def enlarged(
+    network: nn.Module, rgb: torch.Tensor, scale: int, device: torch.device, tiling: Tiling | None, name: str
+) -> torch.Tensor:
+    """SR uint8 (3, scale H, scale W), on `device`, of uint8 RGB (3, H, W). Raises UserError where it is not finite.
+
+    A method that is defined on 8-bit images (`enlarge_uint8`) is asked for just that; `name` is the image's in errors.
     """
     if _is_8_bit(network):
-        return network.enlarge_uint8(pair.lr).to(device)  # type: ignore[operator]
-    lr = pair.lr.to(device).unsqueeze(0).float() / 255.0
-    scale = pair.hr.shape[-1] // pair.lr.shape[-1]
+        return network.enlarge_uint8(rgb).to(device)  # type: ignore[operator]
+    lr = rgb.to(device).unsqueeze(0).float() / 255.0
     sr = enlarge_in_tiles(network, lr, scale, tiling) if tiling else network(lr)
     if not torch.isfinite(sr).all():
         raise NotFinite(
-            f"The network's output for {pair.name} is not finite: its weights are broken, as after a collapse. "
+            f"The network's output for {name} is not finite: its weights are broken, as after a collapse. "
             "Score other weights."
         )
     return to_uint8(sr[0].float() * 255.0)

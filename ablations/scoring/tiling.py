@@ -10,6 +10,7 @@ image was tiled, that is printed with the scores.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -46,6 +47,9 @@ class Tiling:
         )
 
 
+_measured: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+
 def reach(network: nn.Module) -> int:
     """Overlap that the network needs, in LR pixels: SAFMN's receptive radius, OVERLAP for a peer, measured for others.
 
@@ -54,8 +58,10 @@ def reach(network: nn.Module) -> int:
     if not isinstance(network, SAFMN):
         if type(network).__module__.startswith("safmn_bench."):
             return OVERLAP
-        seen = measured_reach(network, OVERLAP)
-        return OVERLAP if seen is None else -(-seen // GRID) * GRID
+        if network not in _measured:
+            seen = measured_reach(network, OVERLAP)
+            _measured[network] = OVERLAP if seen is None else -(-seen // GRID) * GRID
+        return _measured[network]
     config = network.config
     cell = 2 ** (config.levels - 1)
     mixer = 2 if config.mixer == "inverted_residual" else 1
@@ -65,12 +71,12 @@ def reach(network: nn.Module) -> int:
 
 def tiling_for(network: nn.Module, height: int, width: int, device: torch.device, asked: int | None) -> Tiling | None:
     """How to tile an LR image: as asked, or not at all, or in the largest tiles that fit in half of the free memory."""
-    overlap = reach(network)
     if asked is not None:
-        return Tiling(asked, overlap) if max(height, width) > asked else None
+        return Tiling(asked, reach(network)) if max(height, width) > asked else None
     pixels = free_bytes(device) / 2 / bytes_per_lr_pixel(network, device)
     if height * width <= pixels:
         return None
+    overlap = reach(network)
     core = int(pixels**0.5) - 2 * overlap
     return Tiling(max(GRID, core // GRID * GRID), overlap)
 

@@ -10,15 +10,15 @@ def measured_reach(network: nn.Module, farthest: int = LARGEST_REACH) -> int | N
     """LR pixels to each side that one output pixel depends on; None where it depends on more than `farthest`.
 
     The gradient of the middle LR pixel's part of SR with regard to random LR of 2 farthest + 3 pixels a side: what the
-    fresh or trained weights let through, on the device of the network. Pooling to a grid counts with its cells.
+    fresh or trained weights let through, on its device and in its type. Pooling to a grid counts with its cells.
     """
     side = 2 * farthest + 3
     parameter = next(network.parameters(), None)
-    device = parameter.device if parameter is not None else torch.device("cpu")
+    like = parameter if parameter is not None and parameter.is_floating_point() else torch.zeros(())
     generator = torch.Generator().manual_seed(0)
-    lr = torch.rand(1, 3, side, side, generator=generator).to(device).requires_grad_()
     training = network.training
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():  # scoring asks from within inference mode
+        lr = torch.rand(1, 3, side, side, generator=generator).to(like).requires_grad_()
         sr = network.eval()(lr)
         scale, middle = sr.shape[-1] // side, side // 2
         here = slice(middle * scale, (middle + 1) * scale)

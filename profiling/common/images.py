@@ -61,6 +61,16 @@ def read_image(path: Path) -> Image:
     return Image(rgb, grey, path, "; ".join(steps))
 
 
+def alpha_of(path: Path) -> torch.Tensor | None:
+    """The transparency of a file, uint8 (1, H, W), 255 where it is opaque; None for a file without."""
+    with _opened(path) as file:
+        if not file.has_transparency_data:
+            return None
+        upright = PIL.ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
+        plane = np.array(upright.convert("RGBA"))[..., 3]
+    return torch.from_numpy(plane).unsqueeze(0)
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width from the file's header alone, orientation applied. Raises UserError as `read_image`."""
     with _opened(path) as file:
