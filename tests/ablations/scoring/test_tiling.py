@@ -9,6 +9,7 @@ from torch import nn
 from safmn_bench.ablations.scoring import tiling
 from safmn_bench.ablations.scoring.tiling import Tiling, bytes_per_lr_pixel, enlarge_in_tiles, reach, tiling_for
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.peers.imdn import IMDN
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.profiling.common.memory import free_bytes
 
@@ -57,7 +58,8 @@ def test_safmn_differs_slightly_where_the_pooling_grid_is_stretched():
 def test_reach_of_the_published_networks():
     assert reach(SAFMN(SAFMNConfig(), scale=4)) == 136  # 8 blocks x (15 + 1) + 2 = 130
     assert reach(SAFMN(replace(SAFMNConfig(), levels=1), scale=4)) == 24  # 8 x (1 + 1) + 2 = 18
-    assert reach(convolutions(2)) == 136
+    assert reach(IMDN(scale=4)) == 136  # assumed for peers
+    assert reach(convolutions(2)) == 8  # measured: five 3x3 convolutions see 5, up to the next multiple of 8
 
 
 def test_small_images_are_not_tiled_and_large_ones_are(monkeypatch: pytest.MonkeyPatch):
