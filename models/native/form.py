@@ -62,9 +62,9 @@ class NativeSAFMN(nn.Module):
         self.eval()
 
     @property
-    def weights_bytes(self) -> int:
-        """Bytes of the weights as they are used: a 3x3 filter is 6x6 by then."""
-        return self._packed.nbytes
+    def tensors(self) -> list[torch.Tensor]:
+        """The weights as they are used: a 3x3 filter is 6x6 by then."""
+        return self._packed.tensors
 
     def train(self, mode: bool = True) -> "NativeSAFMN":
         """Evaluation mode only: raises UserError for training."""

@@ -52,11 +52,6 @@ class Packed:
     blocks: Any
     tensors: list[torch.Tensor]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all weights."""
-        return sum(tensor.nbytes for tensor in self.tensors)
-
 
 def pack(network: SAFMN, lanes: int) -> Packed:
     """The weights as they are now, for registers of `lanes` floats."""

@@ -14,6 +14,7 @@ from torch import nn
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
 from safmn_bench.models.names import find_candidate, written
+from safmn_bench.models.native.form import NativeSAFMN, native_form
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.profiling.common.devices import set_float32_precision
 from safmn_bench.profiling.common.paper import read_table
@@ -103,8 +104,12 @@ def check(job: Job) -> None:
         )
     if job.implementation == "onnxruntime" and job.dtype != "fp32":
         raise UserError("The onnxruntime implementation is measured in fp32 only: add --dtypes fp32.")
+    if job.implementation == "native" and (cuda or job.dtype != "fp32"):
+        raise UserError("The native implementation is a CPU's, in fp32: add --device cpu --dtypes fp32.")
     candidate = find_candidate(job.model)
-    if candidate.own is not None:
+    if job.implementation == "native":
+        native_form(candidate.build(job.scale))  # compiled here, or refused before anything is measured
+    elif candidate.own is not None:
         candidate.own.source.digest()  # raises where there is no such file; its code runs in the worker's process
     else:
         candidate.build(job.scale)  # raises for a wrong name or scale
@@ -119,7 +124,8 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
     torch.backends.cudnn.benchmark = job.cudnn_benchmark
     device = torch.device(job.device)
     network, rgb = build_in_form(job.model, job.scale, job.implementation, job.dtype, device, job.height, job.width)
-    weights_mib = sum(t.nbytes for t in (*network.parameters(), *network.buffers())) / 2**20
+    held = network.tensors if isinstance(network, NativeSAFMN) else (*network.parameters(), *network.buffers())
+    weights_mib = sum(t.nbytes for t in held) / 2**20
     if job.implementation == "onnxruntime":
         return _in_onnxruntime(network, rgb, weights_mib, device, arena=not sparing)
     compiled = job.implementation in ("compiled", "fast_compiled")
@@ -152,6 +158,8 @@ def build_in_form(
     rgb = photograph(height, width)
     if implementation == "onnxruntime":
         return network, rgb
+    if implementation == "native":
+        return native_form(network), rgb
     network, rgb = network.to(device, TORCH_DTYPES[dtype]), rgb.to(device, TORCH_DTYPES[dtype])
     if implementation in ("channels_last", *_FAST):
         rgb = rgb.contiguous(memory_format=torch.channels_last)

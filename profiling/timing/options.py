@@ -14,6 +14,7 @@ IMPLEMENTATIONS = {
     "compiled": "torch.compile of the plain module",
     "fast_compiled": "torch.compile of the fast form",
     "cuda_graph": "the fast form, recorded once and replayed as a CUDA graph",
+    "native": "SAFMN as one C++ function on the CPU (models.native.form), compiled at first use; fp32",
     "onnxruntime": "the exported network in ONNX Runtime",
 }
 DTYPES = ("fp32", "tf32", "bf16")
