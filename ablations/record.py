@@ -120,6 +120,10 @@ class Record:
     """Of the effective configuration: two runs with the same one are the same run."""
     sittings: int = 1
     """How often training was started: 1, and one more for each time that it went on from a checkpoint."""
+    command: str = ""
+    """The command line that asked for the run, from the folder where it was typed; empty where there was none."""
+    variant_file: str = ""
+    """The text of the YAML file that describes the variant; empty for one of the suite's."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:

@@ -123,7 +123,8 @@ def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
         raise UserError(f"{path}: `model:` changes fields of SAFMN, and base {base.name!r} is another network.")
     config = base.config.changed(model_changes) if base.config is not None else None
     change = str(content.get("change", f"{base.name} changed by {path.name}"))
-    return replace(base, name=name, change=change, label="", config=config, recipe=recipe)
+    text = path.read_text(encoding="utf-8")
+    return replace(base, name=name, change=change, label="", config=config, recipe=recipe, text=text)
 
 
 def _base(content: Mapping[str, Any], network: Mapping[str, Any], path: Path, chain: tuple[Path, ...]) -> Candidate:

@@ -36,6 +36,8 @@ class Candidate:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     own: OwnNetwork | None = None
     """A network that is not of this suite; `config` is then None."""
+    text: str = field(default="", compare=False)
+    """Of the YAML file that describes it, for records; empty where no file does."""
 
     @property
     def title(self) -> str:

@@ -54,6 +54,8 @@ class Plan:
     folder: RunFolder
     metrics: tuple[str, ...] = ()
     """Names of METRICS that are scored beside the standard ones."""
+    command: str = ""
+    """The command line that asked for it, for the record; it decides nothing."""
 
     @property
     def protocol(self) -> Protocol:
@@ -242,6 +244,8 @@ def described(plan: Plan) -> dict[str, Any]:
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "config_hash": plan.config_hash(),
+        "command": plan.command,
+        "variant_file": plan.candidate.text,
     }
 
 

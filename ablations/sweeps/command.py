@@ -1,5 +1,6 @@
 """From the command line to plans: which candidates, scales and seeds, on what data, by which recipe."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -56,6 +57,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
                 device=device,
                 folder=RunFolder.of(options.out, candidate.name, scale, seed),
                 metrics=metrics,
+                command=shlex.join(["python", "ablations/run.py", *options.typed]) if options.typed else "",
                 **images,
             )
             for candidate, (recipe, recipe_name) in zip(candidates, recipes, strict=True)

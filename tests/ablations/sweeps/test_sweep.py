@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import time
@@ -280,3 +281,15 @@ def test_a_running_score_has_the_headlines_unit_and_digits():
     assert [column.header for column in table_of([]).columns] == [
         *("run", "state", "iteration", "loss", "PSNR-Y [dB]", "ETA")
     ]  # fmt: skip
+
+
+def test_a_record_holds_the_command_that_asked_for_it_and_the_text_of_its_variant(photographs: Path, tmp_path: Path):
+    names = variants(tmp_path, one="")
+    out = tmp_path / "a folder"
+    call = sweep_arguments(photographs, out, names)
+    assert main(call) == 0
+    held = record(out, "one")
+    program, script, *words = shlex.split(held["command"])
+    assert (program, script, words) == ("python", "ablations/run.py", call)
+    assert arguments().read(words) == arguments().read(call)
+    assert held["variant_file"] == Path(names[0]).read_text()

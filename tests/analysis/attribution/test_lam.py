@@ -26,6 +26,7 @@ from safmn_bench.analysis.attribution.local_attribution import (
     filtered,
     gaussian_kernels,
 )
+from safmn_bench.analysis.attribution.methods import METHODS, Attributed, Method
 from safmn_bench.analysis.attribution.objective import Window, WindowDetail
 from safmn_bench.analysis.attribution.window_attribution import Attribution, attribute
 from safmn_bench.analysis.lam import main
@@ -348,6 +349,22 @@ def command(folder: Path, *options: str) -> list[str]:
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as handle:
         return list(csv.DictReader(handle))
+
+
+def test_a_method_is_one_entry_that_the_command_line_and_the_rows_know(
+    trained: Path, make_images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys
+):
+    made_up = Method("the image itself", lambda detail, lr, *_: Attributed(lr.clone()), takes_steps=False)
+    monkeypatch.setitem(METHODS, "image", made_up)
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "image: the image itself" in " ".join(capsys.readouterr().out.split())
+    call = command(trained, "--image", str(make_images(trained / "one", "a.png")), "--grid", "1", "8", "--no-figures")
+    assert main([*call, "--method", "Image", "--out", str(trained / "made_up")]) == 0
+    rows = rows_of(trained / "made_up" / "lam.csv")
+    assert [(row["method"], row["steps"], row["completeness_gap"]) for row in rows] == [("image", "1", "")] * 3
+    assert len({row["di"] for row in rows}) == 1  # it does not ask the network
+    assert "the image itself, x2" in capsys.readouterr().out
 
 
 def test_command_writes_rows_summary_and_figures(trained: Path, make_images: Callable[..., Path], capsys):

@@ -12,10 +12,9 @@ import pytest
 from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study
 from scipy import stats
 
-from safmn_bench.ablations.recipe import load_recipe
-from safmn_bench.ablations.sweeps.options import arguments as run_arguments
+from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.command import loss_parts
-from safmn_bench.analysis.findings.commands import run_commands
+from safmn_bench.analysis.findings.commands import UNKNOWN, run_commands
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
@@ -150,19 +149,21 @@ def test_loss_curves_of_more_than_eight_networks_are_split_with_the_collapsed_la
     assert list(dict.fromkeys(record.variant for _, record in part))[-2:] == ["n4", "w_o_LN"]
 
 
-def test_commands_of_the_readme_ask_for_the_recipe_that_was_run(study: Study):
-    commands = run_commands(study)
-    assert [command.split("--out ")[1] for command in commands] == [
-        *[f"results/ablation/{NAME}"] * 2, f"results/ablation/{NAME}/budget/375",
-    ]  # fmt: skip
-    asked = run_arguments().read(commands[-1].split()[2:])
-    assert asked.recipe
-    assert asked.variants == tuple(SHORT_PSNR_DB)
-    assert ([path.name for path in asked.train_data], asked.leave_out_small) == (["BSDS400", "T91"], True)
-    (records,) = study.shorter.values()
-    assert load_recipe(asked.recipe, {}, asked.overrides).to_dict() == {
-        key: value for key, value in records[0].recipe.items() if key != "name"
-    }
+def test_commands_are_those_of_the_records_each_once(study: Study):
+    def told(record: Record, command: str) -> Record:
+        return dataclasses.replace(record, command=command)
+
+    full, short = "python ablations/run.py --table 3 --out a", "python ablations/run.py --table 3 --out 'a b'"
+    rows = [dataclasses.replace(row, records=[told(r, full) for r in row.records]) for row in study.rows]
+    shorter = {at: [told(r, short) for r in records] for at, records in study.shorter.items()}
+    assert run_commands(dataclasses.replace(study, rows=rows, shorter=shorter)) == [full, short]
+
+
+def test_commands_of_records_without_one_are_read_beside_them_or_not_known(study: Study, tmp_path: Path):
+    of_before = dataclasses.replace(study, folder=tmp_path)
+    assert run_commands(of_before) == [UNKNOWN]
+    (tmp_path / "commands.txt").write_text("python ablations/run.py --table 3\n")
+    assert run_commands(of_before) == ["python ablations/run.py --table 3"]
 
 
 def test_readme_says_what_the_numbers_say(words: str):
