@@ -4,19 +4,15 @@ python profiling/check.py mynet.py:MyNet --scale 4
 python profiling/check.py --new mynet.py
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 try:
-    from safmn_bench.models.errors import UserError, command
+    from safmn_bench.models.errors import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.models.folders import package_folder
-from safmn_bench.models.names import find_candidate
-from safmn_bench.profiling.checking.checks import CHECKS, FAILS, run_checks
-from safmn_bench.profiling.common.files import write_text
+from safmn_bench.profiling.checking.options import arguments
 
 TEMPLATE = "network.py.txt"
 
@@ -24,14 +20,16 @@ TEMPLATE = "network.py.txt"
 @command
 def main(argv: list[str] | None = None) -> int:
     """Print a line per check; status 1 where one fails."""
-    args = _parser().parse_args(argv)
-    if (args.model is None) == (args.new is None):
-        raise UserError("Give the network to check, such as mynet.py:MyNet, or --new FILE.py for a template.")
-    if args.new is not None:
-        return _write_template(args.new)
-    wanted = [name for name in CHECKS if name not in args.without]
+    options = arguments().read(argv)
+    from safmn_bench.models.names import find_candidate
+    from safmn_bench.profiling.checking.checks import CHECKS, FAILS, run_checks
+
+    if options.new is not None:
+        return _write_template(options.new)
+    assert options.model is not None  # or --new, as the options say
+    wanted = [name for name in CHECKS if name not in options.without]
     failed = 0
-    for finding in run_checks(find_candidate(args.model), args.scale, wanted):
+    for finding in run_checks(find_candidate(options.model), options.scale, wanted):
         print(f"{finding.state:5}  {finding.check}: {finding.reason}", flush=True)
         if finding.mend:
             print(f"       -> {finding.mend}")
@@ -42,21 +40,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _write_template(path: Path) -> int:
     """A network that passes, to begin from. Raises UserError where the file is there already."""
+    from safmn_bench.models.errors import UserError
+    from safmn_bench.models.folders import package_folder
+    from safmn_bench.profiling.common.files import write_text
+
     if path.exists():
         raise UserError(f"{path} is there already; choose another name.")
     write_text(path, (package_folder("safmn_bench.profiling") / "templates" / TEMPLATE).read_text(encoding="utf-8"))
     print(f"Written: {path}. Check it: safmn-bench check {path}:MyNet")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="check", description="Check what holds of a network, and what does not.")
-    parser.add_argument("model", nargs="?", metavar="NAME", help="FILE.py:Class, package.module:Class, or any name")
-    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default: %(default)s")
-    parser.add_argument("--without", nargs="+", default=[], choices=tuple(CHECKS), metavar="CHECK",
-                        help=f"leave out some of: {', '.join(CHECKS)}")  # fmt: skip
-    parser.add_argument("--new", type=Path, metavar="FILE.py", help="write a small network to begin from, and stop")
-    return parser
 
 
 if __name__ == "__main__":

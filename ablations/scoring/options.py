@@ -1,4 +1,4 @@
-"""The options of evaluate.py: whose weights are scored, on which benchmarks, and what is written."""
+"""The options of evaluate.py and upscale.py: whose weights are scored, on which benchmarks, and what is written."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safmn_bench.ablations.data.options import LROptions, add_lr_options
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser
 
 GREY_CONVENTIONS = {
     "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
@@ -97,4 +97,30 @@ def arguments() -> Parser[EvaluateOptions]:
         help="crop HR to a multiple of N (12: one HR image for the scales 2, 3 and 4; default: of the scale)",
     )  # fmt: skip
     add_lr_options(parser)
+    return parser
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleOptions(Options):
+    """What upscale.py is asked for."""
+
+    input: Path
+    output: Path
+    model: str = "safmn"
+    scale: int = 4
+    weights: Path | None = None
+    tile: int | None = None
+    device: str = "auto"
+
+
+def upscale_arguments() -> Parser[UpscaleOptions]:
+    """The command line of upscale.py."""
+    parser = Parser(UpscaleOptions, prog="upscale", description="Enlarge images by a network.")
+    parser.add_argument("input", type=Path, metavar="IN", help="an image of any kind, or a folder of images")
+    parser.add_argument("output", type=Path, metavar="OUT", help="a .png file, or a folder")
+    parser.add_argument("--model", metavar="NAME", help="model, variant, YAML file or FILE.py:Class")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="its weights; none for bicubic")
+    parser.add_argument("--tile", type=int, metavar="PX", help="tiles of PX LR pixels (default: where memory asks)")
+    parser.add_argument("--device", help=DEVICE_HELP)
     return parser

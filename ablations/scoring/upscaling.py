@@ -15,7 +15,7 @@ from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.files import write_atomically
-from safmn_bench.profiling.common.images import alpha_of, read_image
+from safmn_bench.profiling.common.images import alpha_of, list_images, read_image
 
 
 def loaded(candidate: Candidate, scale: int, weights: Path | None, device: torch.device) -> nn.Module:
@@ -66,3 +66,21 @@ def upscale_file(
     picture = PIL.Image.fromarray(np.ascontiguousarray(array))
     write_atomically(target, lambda handle: picture.save(handle, format="PNG"))
     return notes
+
+
+def pairs_of(given: Path, output: Path) -> list[tuple[Path, Path]]:
+    """Every image and where it goes. Raises UserError for a folder without images, and for files that would collide."""
+    if not given.is_dir():
+        return [(given, output / f"{given.stem}.png" if output.is_dir() else output)]
+    images = list_images(given)
+    if not images:
+        raise UserError(f"{given} holds no images. Give an image file, or a folder of them.")
+    if output.is_file():
+        raise UserError(f"{output} is a file; for a folder of images give a folder.")
+    targets: dict[Path, Path] = {}
+    for image in images:
+        target = output / f"{image.stem}.png"
+        if (other := targets.get(target)) is not None:
+            raise UserError(f"{other.name} and {image.name} would both become {target}. Rename one of them.")
+        targets[target] = image
+    return [(image, target) for target, image in targets.items()]

@@ -12,6 +12,8 @@ import pytest
 from safmn_bench.ablations import cli
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import SCALES as BUILT_SCALES
+from safmn_bench.profiling.checking.checks import CHECKS
+from safmn_bench.profiling.checking.options import CHECK_NAMES
 from safmn_bench.profiling.common.options import SCALES, Options, Parser, require_at_least
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +31,8 @@ PARSERS = {
 TYPED = [name for name in cli.SCRIPTS if name in PARSERS]
 LEAST = {
     "run": ["--variant", "bn"],
+    "upscale": ["in.png", "out.png"],
+    "check": ["safmn"],
     "power": ["--sd", "0.02"],
     "evaluate": ["--model", "bicubic"],
     "complexity": ["--table", "3"],
@@ -129,6 +133,10 @@ def test_every_command_is_typed():
 
 def test_scales_are_those_that_networks_are_built_for():
     assert SCALES == BUILT_SCALES
+
+
+def test_checks_are_those_that_check_names():
+    assert tuple(CHECKS) == CHECK_NAMES
 
 
 def test_numbers_below_the_least_are_refused():

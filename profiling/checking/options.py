@@ -1,0 +1,38 @@
+"""The options of check.py: which network is checked for what, or where a template goes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.options import SCALES, Options, Parser
+
+CHECK_NAMES = (
+    *("sizes", "gradients", "evaluation", "batch", "range", "deployed", "counting", "state", "reach", "compile"),
+    "onnx",
+)
+"""The keys of checks.CHECKS, which is not light: a test holds the two together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(Options):
+    """What check.py is asked for. Raises UserError unless `model` or `new` is given."""
+
+    model: str | None = None
+    scale: int = 4
+    without: tuple[str, ...] = ()
+    new: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.new is None):
+            raise UserError("Give the network to check, such as mynet.py:MyNet, or --new FILE.py for a template.")
+
+
+def arguments() -> Parser[CheckOptions]:
+    """The command line of check.py."""
+    parser = Parser(CheckOptions, prog="check", description="Check what holds of a network, and what does not.")
+    parser.add_argument("model", nargs="?", metavar="NAME", help="FILE.py:Class, package.module:Class, or any name")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
+    parser.add_argument("--without", nargs="+", choices=CHECK_NAMES, metavar="CHECK",
+                        help=f"leave out some of: {', '.join(CHECK_NAMES)}")  # fmt: skip
+    parser.add_argument("--new", type=Path, metavar="FILE.py", help="write a small network to begin from, and stop")
+    return parser
