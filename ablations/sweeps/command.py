@@ -18,8 +18,8 @@ from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.recipe import Recipe, recipe_for
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.sweeps.engines import open_engine
 from safmn_bench.ablations.sweeps.options import RunOptions
-from safmn_bench.ablations.sweeps.slurm_options import device_of, require_slurm
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.mappings import flattened, read_mapping
@@ -32,9 +32,8 @@ from safmn_bench.profiling.common.console import progress, shown_in
 def make_plans(options: RunOptions) -> list[Plan]:
     """All runs that the options ask for. Raises UserError for anything that cannot be done, before any work is."""
     options = with_sweep_file(options)
-    if options.engine == "slurm" and not options.dry_run:
-        require_slurm()
-    device = device_of(options)
+    engine = open_engine(options)
+    device = engine.device
     metrics = further_metrics(options.metrics)
     candidates = named_candidates(options)
     recipes = [recipe_for(candidate, options.recipe, device, options.overrides) for candidate in candidates]
@@ -46,7 +45,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
             require_trainable(candidate, scale)
     plans = []
     for scale in scales:
-        images = images_for(options, scale, device, max(recipe.train.patch for recipe, _ in recipes))
+        images = images_for(options, scale, engine.planning_device, max(recipe.train.patch for recipe, _ in recipes))
         plans += [
             Plan(
                 candidate=candidate,
@@ -77,8 +76,7 @@ def images_for(options: RunOptions, scale: int, device: torch.device, patch: int
     for note in [*image_notes(training_set.treatments, [one.folder for one in sets]), *notes_of(benchmarks)]:
         print(f"note: {note}", file=sys.stderr)
     size = training_set.hr.nbytes + training_set.lr.nbytes
-    here = torch.device("cpu") if options.engine == "slurm" else device  # a node chooses again, for itself
-    placement = choose_placement(size, here, options.slots_per_device)
+    placement = choose_placement(size, device, options.slots_per_device)
     return {"training_set": training_set, "benchmarks": benchmarks, "placement": placement}
 
 

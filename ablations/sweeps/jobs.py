@@ -2,14 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import read_record
 from safmn_bench.ablations.runs.running import Plan
-from safmn_bench.ablations.sweeps.worker import Slot
 from safmn_bench.profiling.common.locks import is_held
 
 
@@ -28,17 +25,8 @@ class Job:
     score: float | None = None
     """The headline metric's, at the last validation."""
     started: float = 0.0
-    heard: float = 0.0
-    """When it last said anything."""
     first_done: int | None = None
     """Iterations at the first message of this sitting, for the pace."""
-    slot: Slot | None = None
-    process: BaseProcess | None = None
-    connection: Connection | None = None
-    slurm_id: str = ""
-    """Of the Slurm job, such as 17_3."""
-    ended: float | None = None
-    """When Slurm was first seen to have no living job for it."""
 
     def note(self, done: int, loss: float, score: float | None) -> None:
         """Take note of progress."""

@@ -6,15 +6,19 @@ has imported everything and computed nothing, so that starting one costs a fract
 
 import multiprocessing
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.process import BaseProcess
+
+import torch
 
 from safmn_bench.ablations.runs.failures import killed_cause, last_lines, record_failure
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.ablations.sweeps.jobs import Job, headline_of
-from safmn_bench.ablations.sweeps.worker import Slot, work
+from safmn_bench.ablations.sweeps.options import RunOptions
+from safmn_bench.ablations.sweeps.worker import Slot, slots_of, work
+from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.locks import is_held
 
 LOOK_S = 0.2  # between looks at signals, and redraws
@@ -22,104 +26,122 @@ SILENT_S = 3600.0  # after which a network of one's own that says nothing is tak
 PATIENCE_S = 120.0  # for a run to save when told to stop
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    slots: Sequence[Slot],
-    stop: Callable[[], bool],
-    show: Callable[[], None],
-    target: Callable[[Plan, Slot, Connection], None] = work,
-) -> None:
-    """Run every job that waits, until all have ended or `stop()`; `show` is called often. Jobs hold the outcome.
+@dataclass
+class Running:
+    """A job in a process of its own."""
 
-    When told to stop, running ones save first. `target` is what each process does.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["safmn_bench.ablations.sweeps.worker"])
-    free = list(slots)
-    queue = deque(job for job in jobs if job.state == "waiting")
-    running: list[Job] = []
-    while (queue or running or _elsewhere(jobs)) and not stop():
-        while queue and free:
-            running.append(_started(queue.popleft(), free.pop(), context, target))
-        for job in _ended(running):
-            running.remove(job)
-            assert job.slot is not None
-            free.append(job.slot)
-        if free:
-            queue.extend(_returned(jobs))
-        show()
-    _stop(running)
-    show()
+    job: Job
+    slot: Slot
+    process: BaseProcess
+    connection: Connection
+    heard: float
+    """When it last said anything."""
 
 
-def _elsewhere(jobs: Sequence[Job]) -> list[Job]:
-    return [job for job in jobs if job.state == "elsewhere"]
+def open_engine(options: RunOptions) -> "LocalEngine":
+    """The engine of this machine. Raises UserError for a device that is not there."""
+    device = choose_device(options.device)
+    return LocalEngine(device, slots_of(device, options.slots_per_device))
 
 
-def _started(job: Job, slot: Slot, context: Any, target: Callable[[Plan, Slot, Connection], None]) -> Job:
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(job.plan, slot, send))
-    process.start()
-    send.close()
-    job.process, job.connection, job.slot = process, receive, slot
-    job.state, job.started, job.first_done = "running", time.monotonic(), None
-    return job
+class LocalEngine:
+    """`target` is what each process does."""
+
+    def __init__(
+        self, device: torch.device, slots: Sequence[Slot], target: Callable[[Plan, Slot, Connection], None] = work
+    ) -> None:
+        self.device = self.planning_device = device
+        self.free, self.target = list(slots), target
+        self.running: list[Running] = []
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["safmn_bench.ablations.sweeps.worker"])
+
+    def submit(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> None:
+        """Start as many as there are free slots; the others wait."""
+        for job in jobs[: len(self.free)]:
+            self.running.append(self._started(job, self.free.pop()))
+
+    def watch(self, jobs: Sequence[Job]) -> None:
+        """Take in messages for a moment; with a free slot, also look at jobs that another launcher had."""
+        for ended in self._ended():
+            self.running.remove(ended)
+            self.free.append(ended.slot)
+        if self.free:
+            _take_back(jobs)
+
+    def stop(self, jobs: Sequence[Job]) -> None:
+        """Tell what runs to save and end, and wait; one that takes too long is killed (its checkpoint stays)."""
+        for run in self.running:
+            run.process.terminate()
+        deadline = time.monotonic() + PATIENCE_S
+        for run in self.running:
+            told = False
+            while not told and run.connection.poll(max(0.0, deadline - time.monotonic())):
+                told = not _received(run)
+            if not told:
+                run.process.kill()
+                run.process.join()
+                run.job.state = "stopped"
+        self.running.clear()
+
+    def _started(self, job: Job, slot: Slot) -> Running:
+        receive, send = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=self.target, args=(job.plan, slot, send))
+        process.start()
+        send.close()
+        job.state, job.started, job.first_done = "running", time.monotonic(), None
+        return Running(job, slot, process, receive, heard=time.monotonic())
+
+    def _ended(self) -> list[Running]:
+        """Take in messages for a moment; the runs that ended."""
+        lines = {run.connection: run for run in self.running}
+        ended = []
+        if not lines:
+            time.sleep(LOOK_S)
+        for line in wait(list(lines), LOOK_S) if lines else []:
+            run = lines[line]  # type: ignore[index]
+            run.heard = time.monotonic()
+            if not _received(run):
+                ended.append(run)
+        for run in self.running:
+            if run not in ended and _gone(run):
+                _note_end(run, "killed", [])
+                ended.append(run)
+        return ended
 
 
-def _ended(running: Sequence[Job]) -> list[Job]:
-    """Take in messages for a moment; the jobs that ended."""
-    connections = {job.connection: job for job in running if job.connection is not None}
-    ended = []
-    if not connections:
-        time.sleep(LOOK_S)
-    for connection in wait(list(connections), LOOK_S) if connections else []:
-        job = connections[connection]  # type: ignore[index]
-        job.heard = time.monotonic()
-        if not _received(job):
-            ended.append(job)
-    for job in running:
-        if job not in ended and _gone(job):
-            _note_end(job, "killed", [])
-            ended.append(job)
-    return ended
-
-
-def _gone(job: Job) -> bool:
+def _gone(run: Running) -> bool:
     """Whether a run has ended without a last word, though the line is open: a process that it forked may hold it.
 
     A network of one's own that hangs is ended here, so that its place becomes free.
     """
-    assert job.process is not None
-    assert job.connection is not None
-    if job.plan.candidate.own is not None and time.monotonic() - max(job.heard, job.started or 0) > SILENT_S:
-        job.process.kill()
-        job.process.join()
-    return not job.process.is_alive() and not job.connection.poll()
+    if run.job.plan.candidate.own is not None and time.monotonic() - run.heard > SILENT_S:
+        run.process.kill()
+        run.process.join()
+    return not run.process.is_alive() and not run.connection.poll()
 
 
-def _received(job: Job) -> bool:
+def _received(run: Running) -> bool:
     """Take in one message; False at the last one, or at the end of the process without it."""
-    assert job.connection is not None
     try:
-        kind, *values = job.connection.recv()
+        kind, *values = run.connection.recv()
     except (EOFError, OSError):
         kind, values = "killed", []
     if kind == "progress":
         done, loss, scores = values
-        job.note(done, loss, headline_of(scores))
+        run.job.note(done, loss, headline_of(scores))
         return True
-    _note_end(job, kind, values)
+    _note_end(run, kind, values)
     return False
 
 
-def _note_end(job: Job, kind: str, values: Sequence[str]) -> None:
-    assert job.process is not None
-    assert job.connection is not None
-    job.process.join(PATIENCE_S)
-    if job.process.is_alive():  # foreign code may leave a thread behind that never ends
-        job.process.kill()
-        job.process.join()
-    job.connection.close()
+def _note_end(run: Running, kind: str, values: Sequence[str]) -> None:
+    job = run.job
+    run.process.join(PATIENCE_S)
+    if run.process.is_alive():  # foreign code may leave a thread behind that never ends
+        run.process.kill()
+        run.process.join()
+    run.connection.close()
     if kind == "done":
         job.state = values[0]
     elif kind == "busy":
@@ -128,38 +150,16 @@ def _note_end(job: Job, kind: str, values: Sequence[str]) -> None:
         job.state, job.cause = "stopped", values[0]
     else:
         job.state = "failed"
-        job.cause = values[0] if kind == "failed" else killed_cause(job.process.exitcode)
+        job.cause = values[0] if kind == "failed" else killed_cause(run.process.exitcode)
         record_failure(job.plan, job.cause, last_lines(job.plan.folder.log))
-    job.process = job.connection = None
 
 
-def _returned(jobs: Sequence[Job]) -> list[Job]:
+def _take_back(jobs: Sequence[Job]) -> None:
     """Jobs that another launcher had: ended there (a failure is not tried again at once), or given back."""
-    again = []
-    for job in _elsewhere(jobs):
+    for job in jobs:
+        if job.state != "elsewhere":
+            continue
         if job.settle():
             job.skipped = True
         elif not is_held(job.plan.folder.lock):
             job.state, job.cause = "waiting", ""
-            again.append(job)
-    return again
-
-
-def _stop(running: Sequence[Job]) -> None:
-    """Tell the jobs to save and end, and wait for them; one that takes too long is killed (its checkpoint stays)."""
-    for job in running:
-        if job.process is not None:
-            job.process.terminate()
-    deadline = time.monotonic() + PATIENCE_S
-    for job in running:
-        while job.process is not None and _pending(job, deadline) and _received(job):
-            continue
-        if job.process is not None:
-            job.process.kill()
-            job.process.join()
-            job.state = "stopped"
-
-
-def _pending(job: Job, deadline: float) -> bool:
-    assert job.connection is not None
-    return job.connection.poll(max(0.0, deadline - time.monotonic()))

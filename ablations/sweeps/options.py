@@ -3,11 +3,25 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from safmn_bench.ablations.data.options import add_lr_options
 from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser
+
+
+class EngineRow(NamedTuple):
+    """`module` has `open_engine(options) -> engines.Engine`; it is imported when the engine is used."""
+
+    text: str
+    module: str
+
+
+ENGINES = {
+    "local": EngineRow("this machine", "safmn_bench.ablations.sweeps.local_engine"),
+    "slurm": EngineRow("a Slurm cluster", "safmn_bench.ablations.sweeps.slurm_engine"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +112,8 @@ def arguments() -> Parser[RunOptions]:
 def _add_many_runs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("many runs")
     group.add_argument(
-        "--engine", choices=("local", "slurm"),
-        help="who runs them: this machine, or a Slurm cluster (default: %(default)s)",
+        "--engine", choices=tuple(ENGINES),
+        help=f"who runs them: {', or '.join(row.text for row in ENGINES.values())} (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--slots-per-device", type=int, metavar="N",

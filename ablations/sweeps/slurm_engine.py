@@ -11,16 +11,20 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import RunFolder, forget_failure
 from safmn_bench.ablations.runs.failures import last_lines, record_failure
 from safmn_bench.ablations.runs.running import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import Job
+from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.slurm_job import ENDED, SlurmRun, cause_of_end, job_states, messages_of, state_of_run
-from safmn_bench.ablations.sweeps.slurm_options import Resources
+from safmn_bench.ablations.sweeps.slurm_options import Resources, device_of, require_slurm, resources_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_json
 from safmn_bench.profiling.common.locks import Busy, held, is_held
@@ -29,45 +33,102 @@ LOOK_S = 3.0  # between looks at Slurm and the folders
 TICK_S = 0.2  # between looks at signals, and redraws
 GRACE_S = 10.0  # shared storage may show a record later than Slurm shows the job's end
 SIGNAL_S = 90  # before the end of a job's time, for a checkpoint
-_OPEN = ("waiting", "queued", "running", "elsewhere")
 
 
-def run_jobs(jobs: Sequence[Job], resources: Resources, stop: Callable[[], bool], show: Callable[[], None]) -> None:
-    """Have every job that waits run by Slurm, and watch until all have ended or `stop()`. Jobs hold the outcome.
+@dataclass
+class Ticket:
+    """A run's Slurm job."""
 
-    Raises UserError where Slurm refuses them.
-    """
-    while not stop() and any(job.state in _OPEN for job in jobs):
-        if waiting := [job for job in jobs if job.state == "waiting"]:
-            submit(waiting, resources, stop)
-        look([job for job in jobs if job.state in _OPEN], resources)
-        due = time.monotonic() + LOOK_S
-        while time.monotonic() < due and not stop():
-            show()
-            time.sleep(TICK_S)
-    show()
-    if left := sorted({job.slurm_id.split("_")[0] for job in jobs if job.state in ("queued", "running")}):
-        print(
-            "What was submitted goes on in Slurm; the same command attaches to it again, and "
-            f"`scancel {' '.join(left)}` cancels it (running ones save first).",
-            file=sys.stderr,
-        )
+    id: str
+    """Such as 17_3."""
+    ended: float | None = None
+    """When Slurm was first seen to have no living job for it."""
 
 
-def submit(jobs: Sequence[Job], resources: Resources, stop: Callable[[], bool]) -> None:
-    """Give jobs to Slurm as one array, except those that it has already, or that another process runs."""
-    with alone(resources.folder / "submitting.json", stop) as mine:
-        if not mine:
+def open_engine(options: RunOptions) -> "SlurmEngine":
+    """The cluster. Raises UserError where runs cannot be given to it from here, or not to that device."""
+    if not options.dry_run:
+        require_slurm()
+    return SlurmEngine(device_of(options), resources_of(options))
+
+
+class SlurmEngine:
+    """Submits arrays, and looks at Slurm and at the run folders now and then."""
+
+    def __init__(self, device: torch.device, resources: Resources) -> None:
+        self.device, self.resources = device, resources
+        self.planning_device = torch.device("cpu")  # a node chooses again, for itself
+        self.tickets: dict[Path, Ticket] = {}
+        """By run folder."""
+        self.due = 0.0
+
+    def submit(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> None:
+        """Give jobs to Slurm as one array, except those that it has already, or that another process runs."""
+        with alone(self.resources.folder / "submitting.json", stop) as mine:
+            if not mine:
+                return
+            states = job_states()
+            if states is None:
+                raise UserError("Slurm does not answer: `squeue --me` fails here. Try again when it works.")
+            new = [job for job in jobs if not self._attached(job, states) and claimed(job)]
+            if not new:
+                return
+            for job, slurm_id in zip(new, submitted(new, self.resources), strict=True):
+                self.tickets[job.plan.folder.path], job.state = Ticket(slurm_id), "queued"
+                write_json(job.plan.folder.slurm, {"job": slurm_id})
+
+    def watch(self, jobs: Sequence[Job]) -> None:
+        """Look, if it is time to; Slurm first, since a record is written before a job ends."""
+        time.sleep(TICK_S)
+        if time.monotonic() < self.due:
             return
+        self.due = time.monotonic() + LOOK_S
         states = job_states()
-        if states is None:
-            raise UserError("Slurm does not answer: `squeue --me` fails here. Try again when it works.")
-        new = [job for job in jobs if not attached(job, states) and claimed(job)]
-        if not new:
+        for job in jobs:
+            ticket = self.tickets.get(job.plan.folder.path)
+            if job.state == "elsewhere":
+                if not job.settle() and not is_held(job.plan.folder.lock):
+                    job.state = "waiting"
+            elif job.state in ("queued", "running") and states is not None and ticket is not None:
+                self._update(job, ticket, *states.get(ticket.id, ("GONE", "")))
+
+    def stop(self, jobs: Sequence[Job]) -> None:
+        """Leave what was submitted to Slurm, and say how to cancel it."""
+        open_jobs = [job for job in jobs if job.state in ("queued", "running")]
+        if left := sorted({self.tickets[job.plan.folder.path].id.split("_")[0] for job in open_jobs}):
+            print(
+                "What was submitted goes on in Slurm; the same command attaches to it again, and "
+                f"`scancel {' '.join(left)}` cancels it (running ones save first).",
+                file=sys.stderr,
+            )
+
+    def _attached(self, job: Job, states: Mapping[str, tuple[str, str]]) -> bool:
+        """Whether the run is in Slurm, in another process's hands, or done by now; if so, `job` says which."""
+        ticket = self.tickets.get(job.plan.folder.path, Ticket(""))
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            ticket = Ticket(json.loads(job.plan.folder.slurm.read_text(encoding="utf-8"))["job"])
+        self.tickets[job.plan.folder.path] = ticket
+        state, _ = states.get(ticket.id, ("GONE", ""))
+        if state not in ENDED:
+            job.state = state_of_run(state)
+        elif is_held(job.plan.folder.lock):
+            job.state = "elsewhere"
+        elif finished_record(job.plan) is not None:
+            job.settle()
+        return job.state != "waiting"
+
+    def _update(self, job: Job, ticket: Ticket, state: str, reason: str) -> None:
+        """Take in what Slurm and the folder say of one submitted run."""
+        if job.settle():
             return
-        for job, slurm_id in zip(new, submitted(new, resources), strict=True):
-            job.slurm_id, job.state, job.ended = slurm_id, "queued", None
-            write_json(job.plan.folder.slurm, {"job": slurm_id})
+        if state not in ENDED:
+            job.state, ticket.ended = state_of_run(state), None
+            job.cause = reason if job.state == "queued" else ""
+            note_progress(job)
+            return
+        ticket.ended = ticket.ended or time.monotonic()
+        if time.monotonic() - ticket.ended > GRACE_S:
+            note_end(job, ticket.id, state, self.resources)
 
 
 @contextlib.contextmanager
@@ -81,20 +142,6 @@ def alone(path: Path, stop: Callable[[], bool]) -> Iterator[bool]:
         except Busy:
             time.sleep(TICK_S)
     yield False
-
-
-def attached(job: Job, states: Mapping[str, tuple[str, str]]) -> bool:
-    """Whether the run is in Slurm, in another process's hands, or done by now; if so, `job` says which."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        job.slurm_id = json.loads(job.plan.folder.slurm.read_text(encoding="utf-8"))["job"]
-    state, _ = states.get(job.slurm_id, ("GONE", ""))
-    if state not in ENDED:
-        job.state, job.ended = state_of_run(state), None
-    elif is_held(job.plan.folder.lock):
-        job.state = "elsewhere"
-    elif finished_record(job.plan) is not None:
-        job.settle()
-    return job.state != "waiting"
 
 
 def claimed(job: Job) -> bool:
@@ -141,31 +188,6 @@ def parameters(resources: Resources) -> dict[str, Any]:
     return wanted
 
 
-def look(jobs: Sequence[Job], resources: Resources) -> None:
-    """Bring the jobs' states up to date: Slurm first, since a record is written before a job ends."""
-    states = job_states()
-    for job in jobs:
-        if job.state == "elsewhere":
-            if not job.settle() and not is_held(job.plan.folder.lock):
-                job.state = "waiting"
-        elif states is not None and job.slurm_id:
-            update(job, *states.get(job.slurm_id, ("GONE", "")), resources)
-
-
-def update(job: Job, state: str, reason: str, resources: Resources) -> None:
-    """Take in what Slurm and the folder say of one submitted run."""
-    if job.settle():
-        return
-    if state not in ENDED:
-        job.state, job.ended = state_of_run(state), None
-        job.cause = reason if job.state == "queued" else ""
-        note_progress(job)
-        return
-    job.ended = job.ended or time.monotonic()
-    if time.monotonic() - job.ended > GRACE_S:
-        note_end(job, state, resources)
-
-
 def note_progress(job: Job) -> None:
     """Read how far the run is, as of its last checkpoint."""
     losses, scores = (last_row(path) for path in (job.plan.folder.losses, job.plan.folder.validation))
@@ -183,14 +205,14 @@ def last_row(path: Path) -> dict[str, str]:
     return dict(zip(columns, next(csv.reader(lines[-1:])), strict=True))
 
 
-def note_end(job: Job, state: str, resources: Resources) -> None:
+def note_end(job: Job, slurm_id: str, state: str, resources: Resources) -> None:
     """A job that ended without a record: cancelled, given to another process, or failed."""
     folder: RunFolder = job.plan.folder
     if is_held(folder.lock):
         job.state = "elsewhere"
     elif state in ("CANCELLED", "COMPLETED"):
-        job.state, job.cause = "stopped", cause_of_end(job.slurm_id, state)
+        job.state, job.cause = "stopped", cause_of_end(slurm_id, state)
     else:
-        job.state, job.cause = "failed", cause_of_end(job.slurm_id, state)
-        said = last_lines(messages_of(resources.folder, job.slurm_id))
+        job.state, job.cause = "failed", cause_of_end(slurm_id, state)
+        said = last_lines(messages_of(resources.folder, slurm_id))
         record_failure(job.plan, job.cause, [*last_lines(folder.log), *said])

@@ -9,7 +9,6 @@ import torch
 
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.devices import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +24,8 @@ class Resources:
     cpus: int = 2
 
 
-def resources_of(options: RunOptions) -> Resources | None:
-    """What the options ask for; None for the local engine."""
-    if options.engine == "local":
-        return None
+def resources_of(options: RunOptions) -> Resources:
+    """What the options ask for."""
     return Resources(
         folder=options.slurm_folder or options.out / "slurm",
         partition=options.slurm_partition,
@@ -40,12 +37,10 @@ def resources_of(options: RunOptions) -> Resources | None:
 
 
 def device_of(options: RunOptions) -> torch.device:
-    """Where the runs compute: on this machine, or with Slurm on what each asks for, whatever this machine has.
+    """Where the runs compute: on what each asks Slurm for, whatever this machine has.
 
     Raises UserError where --device is something else than that.
     """
-    if options.engine == "local":
-        return choose_device(options.device)
     kind = "cuda" if options.slurm_gpus else "cpu"
     if options.device not in ("auto", kind):
         raise UserError(

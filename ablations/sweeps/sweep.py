@@ -13,15 +13,12 @@ from safmn_bench.ablations.record import Record, read_record
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
 from safmn_bench.ablations.runs.running import Plan, claim
 from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals
-from safmn_bench.ablations.sweeps import slurm_engine
+from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
 from safmn_bench.ablations.sweeps.estimate import seconds_of
 from safmn_bench.ablations.sweeps.jobs import Job
-from safmn_bench.ablations.sweeps.local_engine import run_jobs
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
-from safmn_bench.ablations.sweeps.slurm_options import resources_of
 from safmn_bench.ablations.sweeps.summary import print_summary
-from safmn_bench.ablations.sweeps.worker import slots_of
 from safmn_bench.ablations.training.distributed import Group, join, leave
 from safmn_bench.ablations.training.loop import Stopped
 from safmn_bench.models.errors import UserError
@@ -49,15 +46,11 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
         if options.dry_run:
             return 0
         with stop_on_signals() as stop:
-            resources = resources_of(options)
-            if resources:
-                with shown(jobs) as view:
-                    slurm_engine.run_jobs(jobs, resources, stop, view)
-            elif len(plans) == 1 or group.world > 1:
+            if options.engine == "local" and (len(plans) == 1 or group.world > 1):
                 run_here(jobs, group, stop)
             else:
                 with shown(jobs) as view:
-                    run_jobs(jobs, slots_of(plans[0].device, options.slots_per_device), stop, view)
+                    run_jobs(jobs, open_engine(options), stop, view)
         return finish(jobs, options, stop) if group.main else 0
     finally:
         leave()

@@ -28,8 +28,9 @@ import torch
 
 from safmn_bench.ablations.runs.running import Plan, run
 from safmn_bench.ablations.sweeps.command import make_plans
+from safmn_bench.ablations.sweeps.engines import run_jobs
 from safmn_bench.ablations.sweeps.jobs import Job
-from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.local_engine import LocalEngine
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.sweep import run_all
 from safmn_bench.ablations.sweeps.worker import slots_of
@@ -110,7 +111,7 @@ def plain_loop(plans: Sequence[Plan]) -> None:
 def by_engine(plans: Sequence[Plan]) -> None:
     """A process per run, one at a time."""
     jobs = [Job(plan) for plan in plans]
-    run_jobs(jobs, slots_of(CPU, 1), lambda: False, lambda: None)
+    run_jobs(jobs, LocalEngine(CPU, slots_of(CPU, 1)), lambda: False, lambda: None)
     assert all(job.state == "finished" for job in jobs), [job.cause for job in jobs]
 
 

@@ -20,8 +20,9 @@ from safmn_bench.ablations.runs.failures import cause_of, killed_cause, record_f
 from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps import estimate
 from safmn_bench.ablations.sweeps.command import make_plans
+from safmn_bench.ablations.sweeps.engines import run_jobs
 from safmn_bench.ablations.sweeps.jobs import Job, headline_of, in_words
-from safmn_bench.ablations.sweeps.local_engine import run_jobs
+from safmn_bench.ablations.sweeps.local_engine import LocalEngine
 from safmn_bench.ablations.sweeps.options import RunOptions, arguments
 from safmn_bench.ablations.sweeps.progress import table_of
 from safmn_bench.ablations.sweeps.sweep import job_of, show_plan
@@ -134,7 +135,7 @@ def test_a_failure_of_another_launcher_is_taken_as_it_is(photographs: Path, tmp_
     with held(plans[0].folder.lock):
         elsewhere = Job(plans[0], state="elsewhere")
         assert not elsewhere.settle()
-    run_jobs(jobs, slots_of(plans[0].device, 1), lambda: False, lambda: None)
+    run_jobs(jobs, LocalEngine(plans[0].device, slots_of(plans[0].device, 1)), lambda: False, lambda: None)
     assert [job.state for job in jobs] == ["failed", "finished"]
     assert elsewhere.settle()
     assert elsewhere.state == "failed"
