@@ -6,6 +6,7 @@ python profiling/latency.py --models safmn --protocol ntire
 """
 
 import sys
+from collections.abc import Sequence
 
 try:
     from safmn_bench.models.errors import command
@@ -20,20 +21,29 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write a CSV if asked; status 1 when a network could not be measured."""
     options = latency_arguments().read(argv)
     from safmn_bench.profiling.common.devices import choose_device
-    from safmn_bench.profiling.common.files import write_csv
+    from safmn_bench.profiling.common.files import require_writable, write_csv
     from safmn_bench.profiling.common.machine import result_file
     from safmn_bench.profiling.timing import table
     from safmn_bench.profiling.timing.forms import jobs_of
-    from safmn_bench.profiling.timing.interleaved import measure, referee
+    from safmn_bench.profiling.timing.interleaved import Timed, measure, referee
 
     device = choose_device(options.device)
+    path = result_file(options.csv, "latency", device) if options.csv else None
+    require_writable(path)
     jobs = jobs_of(options, device)
-    timed = referee(jobs, options.runs) if options.protocol == "ntire" else measure(jobs, options.runs)
+    partial = path.with_name(f"{path.name}.partial") if path is not None else None
+
+    def keep(timed: Sequence[Timed]) -> None:
+        """The rows of the rounds so far, for a command that is stopped."""
+        if partial is not None:
+            write_csv(partial, table.COLUMNS, table.rows(timed, options.protocol, device))
+
+    timed = referee(jobs, options.runs) if options.protocol == "ntire" else measure(jobs, options.runs, keep)
     rows = table.rows(timed, options.protocol, device)
     table.show(rows, timed, options.protocol)
-    if options.csv:
-        path = result_file(options.csv, "latency", device)
+    if path is not None and partial is not None:
         write_csv(path, table.COLUMNS, rows)
+        partial.unlink(missing_ok=True)
         print(f"Written: {path}")
     failed = [network for network in timed if network.failure]
     for network in failed:

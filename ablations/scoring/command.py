@@ -1,7 +1,7 @@
 """What evaluate.py does: a network or bicubic, its weights, benchmarks; tables, CSV rows and images come out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,15 @@ from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_imag
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.scoring.options import FEW_IMAGES, EvaluateOptions
-from safmn_bench.ablations.scoring.score import Protocol, Scores, Watch, protocol_of, score
+from safmn_bench.ablations.scoring.score import ImageScore, Protocol, Scores, Watch, protocol_of, score
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.weights import load_weights
-from safmn_bench.profiling.common.console import print_table, progress
+from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
-from safmn_bench.profiling.common.files import require_writable, write_csv
+from safmn_bench.profiling.common.files import csv_as_it_comes, require_writable
 from safmn_bench.profiling.common.images import write_png
 from safmn_bench.profiling.common.provenance import write_sidecar
 
@@ -54,12 +54,12 @@ def evaluate(options: EvaluateOptions) -> None:
         benchmarks = [cropped(benchmark, options.crop_multiple) for benchmark in benchmarks]
     protocol = protocol_of(benchmarks, options.scale, options.grey, further)
     protocol = replace(protocol, self_ensemble=options.self_ensemble, crop_multiple=options.crop_multiple)
-    scores = score_all(subject, benchmarks, protocol, options.save_images)
+    conventions = ["conventions"] if protocol.conventions else []
+    columns = (*COLUMNS, *(metric.name for metric in protocol.metrics), *conventions)
+    with csv_as_it_comes(options.csv, columns) as add:
+        scores = score_all(subject, benchmarks, protocol, options.save_images, add)
     show(subject, benchmarks, scores, protocol, per_image=options.per_image)
     if options.csv:
-        conventions = ["conventions"] if protocol.conventions else []
-        columns = (*COLUMNS, *(metric.name for metric in protocol.metrics), *conventions)
-        write_csv(options.csv, columns, csv_rows(subject, protocol, scores))
         files = {"weights": options.weights} if options.weights else {}
         write_sidecar(options.csv, "ablations/evaluate.py", options.typed, str(device), files)
 
@@ -88,20 +88,28 @@ def subject_of(options: EvaluateOptions, device: torch.device) -> Scored:
 
 
 def score_all(
-    subject: Scored, benchmarks: Sequence[Benchmark], protocol: Protocol, save_to: Path | None
+    subject: Scored,
+    benchmarks: Sequence[Benchmark],
+    protocol: Protocol,
+    save_to: Path | None,
+    add: Callable[[dict[str, Any]], None],
 ) -> list[Scores]:
-    """Score each benchmark, with a progress bar, writing SR images if asked."""
+    """Score each benchmark with a progress bar; SR images, if asked for, and CSV rows are written as they come."""
     scores = []
+    lines = Lines("Scored", sum(len(benchmark.items) for benchmark in benchmarks))
     with progress() as bar:
         for benchmark in benchmarks:
             task = bar.add_task(benchmark.name, total=len(benchmark.items))
 
-            def watch(name: str, sr: torch.Tensor, dataset: str = benchmark.name, task: Any = task) -> None:
+            def watch(image: ImageScore, sr: torch.Tensor, dataset: str = benchmark.name, task: Any = task) -> None:
                 if save_to is not None:
-                    write_png(save_to / dataset / f"{name}.png", sr)
+                    write_png(save_to / dataset / f"{image.name}.png", sr)
+                add(csv_row(subject, protocol, dataset, image.name, image.values))
                 bar.advance(task)
+                lines.advance(about=f"{dataset}/{image.name}")
 
             scores.append(subject.score(benchmark, protocol, watch))
+            add(csv_row(subject, protocol, benchmark.name, "mean", scores[-1].means))
     return scores
 
 
@@ -129,14 +137,16 @@ def show(
     print_table(title, header, rows, notes, text_columns=2)
 
 
-def csv_rows(subject: Scored, protocol: Protocol, scores: Sequence[Scores]) -> list[dict[str, Any]]:
-    """A row per image, then one with image `mean` per dataset; figures are not rounded, an infinite PSNR is `inf`."""
-    fixed = {"model": subject.model, "scale": protocol.scale, "weights": subject.weights}
-    if protocol.conventions:
-        fixed["conventions"] = protocol.conventions
-    rows = []
-    for one in scores:
-        for name, values in [*((image.name, image.values) for image in one.images), ("mean", one.means)]:
-            figures = {metric: value if math.isfinite(value) else "inf" for metric, value in values.items()}
-            rows.append({**fixed, "dataset": one.dataset, "image": name, **figures})
-    return rows
+def csv_row(
+    subject: Scored, protocol: Protocol, dataset: str, image: str, values: Mapping[str, float]
+) -> dict[str, Any]:
+    """The row of one image, or of a dataset's `mean`; figures are not rounded, an infinite PSNR is `inf`."""
+    figures = {metric: value if math.isfinite(value) else "inf" for metric, value in values.items()}
+    row = {
+        "model": subject.model,
+        "scale": protocol.scale,
+        "weights": subject.weights,
+        "dataset": dataset,
+        "image": image,
+    }
+    return {**row, **figures, **({"conventions": protocol.conventions} if protocol.conventions else {})}

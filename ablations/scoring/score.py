@@ -176,8 +176,8 @@ class Scores:
         return {**_finite(self.means), "images": images}
 
 
-Watch = Callable[[str, torch.Tensor], None]
-"""Called with each image's name and its SR, uint8 (3, H, W)."""
+Watch = Callable[[ImageScore, torch.Tensor], None]
+"""Called with each image's scores as they come, and its SR, uint8 (3, H, W)."""
 
 
 def score(
@@ -268,7 +268,7 @@ def _scored(
         sr = enlarge(pair)
         scored.append(image_score(pair, sr, protocol))
         if watch is not None:
-            watch(pair.name, sr)
+            watch(scored[-1], sr)
     return tuple(scored)
 
 

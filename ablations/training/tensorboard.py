@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safmn_bench.ablations.recipe import Recipe
+from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.ablations.training.loop import Scores
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ class Board:
         self.pictures: dict[str, torch.Tensor] = {}
         self.writer: SummaryWriter | None = None
 
-    def watch(self, name: str, sr: torch.Tensor) -> None:
+    def watch(self, image: ImageScore, sr: torch.Tensor) -> None:
         """Keep the SR image (3, H, W), uint8, of a validation until its scores come."""
         if self.installed and len(self.pictures) < PICTURES:
-            self.pictures[name] = sr.cpu()
+            self.pictures[image.name] = sr.cpu()
 
     def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
         """Write what came in after `done` iterations: the loss and learning rate, or scores and pictures."""

@@ -1,7 +1,7 @@
 """What lam.py does: options become networks, pictures and windows; rows, figures and a summary come out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.attribution.options import LamOptions
 from safmn_bench.analysis.networks import Subject, subjects
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.profiling.common.console import print_table, progress
+from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
-from safmn_bench.profiling.common.files import require_writable, write_csv
+from safmn_bench.profiling.common.files import csv_as_it_comes, require_writable, write_csv
 from safmn_bench.profiling.common.images import list_images
 from safmn_bench.profiling.common.memory import keep_freed_memory
 
@@ -46,7 +46,9 @@ def prepare(options: LamOptions) -> Study:
     """Read everything that the options name. Raises UserError before any attribution for what cannot be done."""
     require_writable(options.out / "lam.csv", "--out")
     device = choose_device(options.device)
-    pictures = [read_picture(path, options.scale) for path in image_files(options.image)]
+    files = image_files(options.image)
+    names = distinct_names(files)
+    pictures = [replace(read_picture(file, options.scale), name=name) for file, name in zip(files, names, strict=True)]
     places = [(picture, window) for picture in pictures for window in windows_of(picture, options)]
     return Study(
         subjects=subjects(options.models, options.weights, options.runs, options.scale, device),
@@ -69,6 +71,15 @@ def image_files(given: Sequence[Path]) -> list[Path]:
     return files
 
 
+def distinct_names(files: Sequence[Path]) -> list[str]:
+    """The files' names, with as many folders before them as it takes to tell them apart."""
+    for folders in range(1, max((len(file.absolute().parts) for file in files), default=1)):
+        names = ["/".join(file.absolute().parts[-folders:]) for file in files]
+        if len(set(names)) == len(set(file.absolute() for file in files)):
+            return names
+    return [str(file.absolute()) for file in files]
+
+
 def windows_of(picture: Picture, options: LamOptions) -> list[Window]:
     """The windows that --window or --grid ask for. Raises UserError where one leaves the picture."""
     if options.grid:
@@ -85,34 +96,40 @@ def carry_out(study: Study, options: LamOptions) -> list[dict[str, Any]]:
     if study.device.type == "cpu":
         keep_freed_memory()
     rows = []
-    with progress() as bar:
-        total = len(study.places) * len(study.subjects) * study.steps
+    total = len(study.places) * len(study.subjects) * study.steps
+    lines = Lines("Path steps done", total)
+    with progress() as bar, csv_as_it_comes(options.out / "lam.csv", COLUMNS) as add:
         task = bar.add_task("Attributing", total=total)
+
+        def advance(steps: int) -> None:
+            bar.advance(task, steps)
+            lines.advance(steps)
+
         for picture, window in study.places:
             looks = [
                 look(
                     one, picture, window, method=study.method, steps=study.steps, device=study.device,
-                    step_batch=study.step_batch, advance=lambda steps: bar.advance(task, steps),
+                    step_batch=study.step_batch, advance=advance,
                 )
                 for one in study.subjects
             ]  # fmt: skip
-            rows += [one.row() for one in looks]
+            for row in (attributed.row() for attributed in looks):
+                rows.append(row)
+                add(row)
             if not options.no_figures:
-                figure = lam_figure.draw(looks, blend=options.blend)
-                lam_figure.save(figure, options.out / figure_name(looks[0]))
+                lam_figure.save(lam_figure.draw(looks, blend=options.blend), options.out / figure_name(looks[0]))
     return rows
 
 
 def figure_name(one: Look) -> str:
-    """The file's name without suffix: method, image, scale, window."""
+    """The file's name without suffix: method, image (with the folders that tell it apart), scale, window."""
     window = one.window
-    stem = Path(one.picture.name).stem
-    return f"{one.method}_{stem}_x{one.picture.scale}_{window.x}_{window.y}_{window.size}"
+    image = "_".join(Path(one.picture.name).with_suffix("").parts)
+    return f"{one.method}_{image}_x{one.picture.scale}_{window.x}_{window.y}_{window.size}"
 
 
 def report(rows: Sequence[dict[str, Any]], options: LamOptions) -> None:
-    """Write lam.csv and lam_summary.csv, and print the summary."""
-    write_csv(options.out / "lam.csv", COLUMNS, rows)
+    """Write lam_summary.csv, and print the summary."""
     lines = summary(rows)
     write_csv(options.out / "lam_summary.csv", SUMMARY_COLUMNS, lines)
     cells = [

@@ -1,5 +1,7 @@
 """Tables and progress on the terminal, by rich; plain text when the output is not a terminal."""
 
+import sys
+import time
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
@@ -43,6 +45,31 @@ def print_table(
     out.print(table, markup=False)
     for note in notes:
         out.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+EVERY_SECONDS = 30.0
+
+
+class Lines:
+    """Lines on stderr about long work where no terminal shows a bar: at most one every half minute."""
+
+    def __init__(self, what: str, total: int, every_s: float = EVERY_SECONDS) -> None:
+        self.what, self.total, self.every_s = what, total, every_s
+        self.done = 0
+        self.silent = console(stderr=True).is_terminal
+        self.started = self.told = time.monotonic()
+
+    def advance(self, steps: int = 1, about: str = "") -> None:
+        """Note `steps` more as done; `about` names the last one."""
+        self.done += steps
+        now = time.monotonic()
+        if self.silent or now - self.told < self.every_s:
+            return
+        self.told = now
+        left = (now - self.started) / self.done * (self.total - self.done)
+        last = f", last: {about}" if about else ""
+        line = f"{self.what}: {self.done} of {self.total}{last}, about {left / 60:.0f} min left"
+        print(line, file=sys.stderr, flush=True)
 
 
 def progress() -> Progress:

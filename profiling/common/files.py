@@ -8,8 +8,10 @@ import csv
 import io
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,14 +57,66 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as CSV atomically; None becomes an empty cell, a missing or unknown column is a KeyError."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    lines = [csv_line(columns)]
     for row in rows:
         if unknown := set(row) - set(columns):
             raise KeyError(f"columns {sorted(unknown)} are not in {list(columns)}")
-        writer.writerow([row[column] for column in columns])
-    write_text(path, buffer.getvalue())
+        lines.append(csv_line([row[column] for column in columns]))
+    write_text(path, "".join(lines))
+
+
+@contextmanager
+def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A function that adds a row to a CSV whose rows take long to make; None is a file that nobody asked for.
+
+    Rows go to `path` with `.partial` at its end, each in one piece, and that becomes `path` when the block ends: what
+    stood at `path` stays until all of the new is there. Where the block ends by an error or an interrupt, the rows so
+    far stay in the partial file, and a line on stderr says where. Raises UserError before the block where nothing can
+    be written.
+    """
+    if path is None:
+        yield lambda row: None
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    require_writable(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = partial.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise _cannot_write(partial, error) from error
+    written = 0
+
+    def add(row: Mapping[str, Any]) -> None:
+        nonlocal written
+        try:
+            handle.write(csv_line([row[column] for column in columns]))
+            handle.flush()
+        except OSError as error:
+            raise _cannot_write(partial, error) from error
+        written += 1
+
+    with handle:
+        handle.write(csv_line(columns))
+        try:
+            yield add
+        except BaseException:
+            handle.flush()
+            if written:
+                print(f"{partial} keeps the rows that were done: {written}.", file=sys.stderr)
+            else:
+                partial.unlink(missing_ok=True)
+            raise
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """One line of a CSV; None is an empty cell."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

@@ -34,21 +34,32 @@ class Timed:
         return spread(self.rounds_ms)
 
 
-def measure(jobs: Sequence[Job], runs: int) -> list[Timed]:
-    """Memory of each job in a fresh process, then the times of all in interleaved rounds of a process each."""
+def measure(
+    jobs: Sequence[Job], runs: int, seen: Callable[[Sequence[Timed]], object] = lambda timed: None
+) -> list[Timed]:
+    """Memory of each job in a fresh process, then the times of all in interleaved rounds of a process each.
+
+    `seen` is given all of them after each round, outside what is timed.
+    """
     found = [Timed(job=job) for job in jobs]
+    sizes = turns(runs)
+    lines = console.Lines("Memory, warm-ups and rounds", len(jobs) * (2 + len(sizes)))
     with console.progress() as bar:
         for one in bar.track(found, description="Memory"):
             with Worker(one.job) as worker:
                 _attempt(one, worker, _memory)
+            lines.advance(about=f"memory of {one.job}")
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker(job)) for job in jobs]
             pairs = list(zip(found, workers, strict=True))
             for one, worker in bar.track(pairs, description="Warming up"):
                 _attempt(one, worker, _warm_up)
-            for size in bar.track(turns(runs), description="Rounds"):
+                lines.advance(about=f"warm-up of {one.job}")
+            for size in bar.track(sizes, description="Rounds"):
                 for one, worker in pairs:
                     _attempt(one, worker, _turn, size)
+                lines.advance(len(pairs))
+                seen(found)
     return found
 
 

@@ -1,5 +1,6 @@
 """evaluate.py by its contract: CSV, images, table, refusals."""
 
+import contextlib
 import csv
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from safmn_bench.ablations.data.benchmarks import Pair
 from safmn_bench.ablations.evaluate import main
+from safmn_bench.ablations.scoring import score
 from safmn_bench.models.peers.bicubic import Bicubic
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
@@ -91,3 +94,22 @@ def test_script_says_how_to_install_where_the_package_is_missing(tmp_path: Path)
     assert done.returncode == 2
     assert "make setup" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_rows_of_a_stopped_evaluation_stay_in_the_partial_file(make_images: Make, tmp_path: Path, monkeypatch, capsys):
+    """The second image is never scored: the first one's row is kept, and no whole CSV is pretended."""
+    folder, rows = make_images(tmp_path / "Two", "a.png", "b.png"), tmp_path / "scores.csv"
+    whole = score.image_score
+
+    def stopped(pair: Pair, sr: torch.Tensor, protocol: score.Protocol) -> score.ImageScore:
+        if pair.name == "b":
+            raise KeyboardInterrupt
+        return whole(pair, sr, protocol)
+
+    monkeypatch.setattr(score, "image_score", stopped)
+    with contextlib.suppress(KeyboardInterrupt):
+        main(["--model", "bicubic", "--scale", "2", "--benchmarks", str(folder), "--csv", str(rows), "--device", "cpu"])
+    assert not rows.exists()
+    lines = (tmp_path / "scores.csv.partial").read_text().splitlines()
+    assert [line.split(",")[4] for line in lines] == ["image", "a"]
+    assert "scores.csv.partial keeps the rows that were done: 1." in capsys.readouterr().err

@@ -12,6 +12,7 @@ from scipy.stats import gaussian_kde
 from torch import nn
 from trial_runs import record, write_run
 
+from safmn_bench.analysis.attribution import command as lam_command
 from safmn_bench.analysis.attribution import figure as lam_figure
 from safmn_bench.analysis.attribution.attribute import (
     choose_step_batch,
@@ -440,3 +441,9 @@ def test_gpu_gives_the_map_of_the_cpu():
     assert fast.di == pytest.approx(slow.di, abs=0.01)
     difference = fast.found.values - slow.found.values
     assert float(difference.norm() / slow.found.values.norm()) < 1e-2
+
+
+def test_pictures_of_one_name_from_two_folders_keep_figures_of_their_own(tmp_path: Path):
+    files = [tmp_path / "a" / "zebra.png", tmp_path / "b" / "zebra.png"]
+    assert lam_command.distinct_names(files) == ["a/zebra.png", "b/zebra.png"]
+    assert lam_command.distinct_names(files[:1]) == ["zebra.png"]
