@@ -15,7 +15,7 @@ from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.color import rgb_to_ycbcr, ycbcr_to_rgb
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
-from safmn_bench.models.names import find_candidate
+from safmn_bench.models.names import find_candidate, trained_name
 from safmn_bench.models.peers.luma import LumaNetwork
 from safmn_bench.models.resize import bicubic_up
 from safmn_bench.profiling.common.paper import read_table
@@ -154,7 +154,7 @@ def train(name: str, photographs: Path, out: Path, iterations: int) -> list[floa
     options = ["--set", *(f"train.{key}={value}" for key, value in keys.items())]
     data = ["--train-data", str(photographs), "--out", str(out), "--scale", "2", "--recipe", "quick"]
     assert run(["--model", name, "--device", "cpu", *data, *options]) == 0
-    with (out / find_candidate(name).name / "x2" / "seed0" / "losses.csv").open() as handle:
+    with (out / trained_name(find_candidate(name)) / "x2" / "seed0" / "losses.csv").open() as handle:
         return [float(row["loss"]) for row in csv.DictReader(handle)]
 
 
