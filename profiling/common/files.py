@@ -70,9 +70,9 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
     """A function that adds a row to a CSV whose rows take long to make; None is a file that nobody asked for.
 
     Rows go to `path` with `.partial` at its end, each in one piece, and that becomes `path` when the block ends: what
-    stood at `path` stays until all of the new is there. Where the block ends by an error or an interrupt, the rows so
-    far stay in the partial file, and a line on stderr says where. Raises UserError before the block where nothing can
-    be written.
+    stood at `path` stays until all of the new is there. Where the block ends by a defect or an interrupt, the rows so
+    far stay in the partial file, and a line on stderr says where; wrong input leaves nothing. Raises UserError before
+    the block where nothing can be written.
     """
     if path is None:
         yield lambda row: None
@@ -99,6 +99,9 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
         handle.write(csv_line(columns))
         try:
             yield add
+        except UserError:  # wrong input, told in one paragraph, leaves nothing behind
+            partial.unlink(missing_ok=True)
+            raise
         except BaseException:
             handle.flush()
             if written:
