@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 INSTALLED = $(VENV)/installed
 
 .PHONY: help setup run test test-slow test-all check gains overhead clean
@@ -19,14 +21,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 run: setup  ## Train w_o_MR on the embedded photographs (about 3 minutes) and print its row
 	$(BIN)/python ablations/run.py --variant w_o_MR
 
-test: setup  ## The default tests
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+test: setup  ## The default tests, in two processes (WORKERS=8 for more)
+	$(PYTEST) -m "not slow and not gpu"
 
 test-slow: setup  ## The slow tests: 100 kills, trainings of every network, exports of every network, a Slurm of our own
-	$(BIN)/python -m pytest -q -m "slow and not gpu" --durations=15
+	$(PYTEST) -m "slow and not gpu" --durations=15
 
 test-all: setup  ## All tests that this machine can run
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 check: setup  ## Static checks: ruff, pyright, and which way imports run
 	$(BIN)/ruff check .

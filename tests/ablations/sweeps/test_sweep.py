@@ -111,6 +111,7 @@ def test_a_failure_a_kill_and_a_memory_hog_take_no_other_run_with_them(photograp
     assert record(out, "good")["date"] == before
 
 
+@pytest.mark.slow
 def test_two_launchers_do_every_run_once(photographs: Path, tmp_path: Path):
     names = variants(tmp_path, one="", two="", three="", four="")
     out = tmp_path / "out"
@@ -206,6 +207,7 @@ def test_another_configuration_in_a_folder_fails_alone(photographs: Path, tmp_pa
     assert lines_of(tmp_path / "out")["two/0"]["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_interrupted_sweep_saves_and_goes_on(photographs: Path, tmp_path: Path):
     names = variants(tmp_path, long="train.iterations: 400, train.validate_every: 400", next="")
     out = tmp_path / "out"

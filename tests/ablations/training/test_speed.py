@@ -45,6 +45,7 @@ def test_floors_of_bf16_are_set_against_a_bf16_product(monkeypatch: pytest.Monke
     assert found.traffic_ms == pytest.approx(1e3 * 4 * 13200 / 2 / 2e6)
 
 
+@pytest.mark.slow
 def test_throughput_writes_a_row_per_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     variant = tmp_path / "small.yaml"
     variant.write_text("model: {n_blocks: 1, dim: 8}\n")

@@ -77,6 +77,7 @@ def losses(folder: Path) -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(handle)]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(photographs: Path, small_variant: Path, tmp_path: Path):
     """Two gloo processes share each batch: losses equal one process's on the same samples to 1e-5."""
     overrides = ["train.batch=4", "train.log_every=1"]

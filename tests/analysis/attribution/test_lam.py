@@ -302,6 +302,7 @@ def test_bicubic_alone_looks_at_little():
 # --- Published weights ---
 
 
+@pytest.mark.slow
 def test_published_safmn_on_butterfly(shared: Callable[[str], Path]):
     network = SAFMN(SAFMNConfig(), scale=2)
     load_weights(network, shared("weights/safmn_x2.pth"))

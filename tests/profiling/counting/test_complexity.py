@@ -25,6 +25,13 @@ def table_csv(table: int, path: Path) -> dict[str, dict[str, str]]:
         return {row["model"]: row for row in csv.DictReader(handle)}
 
 
+@pytest.mark.parametrize("name", ["w_o_MR", "w_o_LN", "w_SE", "n4"])  # the others are slow tests
+def test_variants_count_exactly(name: str):
+    counted = counting.complexity(VARIANTS[name], 4)
+    assert (counted.params, counted.flops, counted.acts) == TABLE_COUNTS[name]
+
+
+@pytest.mark.slow
 def test_tables_3_and_4_count_exactly_and_flag_the_misprints(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     rows = table_csv(3, tmp_path / "t3.csv") | table_csv(4, tmp_path / "t4.csv")
     counted = {name: (int(r["params"]), int(r["flops"]), int(r["acts"])) for name, r in rows.items()}

@@ -52,6 +52,7 @@ def test_prediction_is_the_changed_rows_at_the_pace_of_the_ceilings():
     assert best_ratio(before, after, slow, STEP["LayerNorm in one kernel"]) == pytest.approx(100 / 80)
 
 
+@pytest.mark.slow
 def test_gains_command_writes_a_row_per_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
