@@ -3,8 +3,8 @@
 import importlib
 import sys
 
-from safmn_bench.models.errors import command, match_name
-from safmn_bench.profiling.common.options import version
+from safmn_bench.models.errors import match_name
+from safmn_bench.profiling.common.door import command
 
 SCRIPTS = {
     "run": ("ablations", "train, score and profile variants and models"),
@@ -39,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 0
     if arguments[0] == "--version":
+        from safmn_bench.profiling.common.options import version
+
         print(version())
         return 0
     name = match_name("command", arguments[0], SCRIPTS)

@@ -7,16 +7,17 @@ python ablations/evaluate.py --model bicubic --scale 4 --benchmarks Set14 --grey
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.scoring.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Score what the options ask for."""
+    from safmn_bench.ablations.scoring.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.ablations.scoring.command import evaluate
 

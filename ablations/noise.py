@@ -14,16 +14,17 @@ python ablations/noise.py --seeds 0 1 2 3 4 5 6 7 --out results/noise
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.scatter.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Train what is missing, then print and write the table; 130 or 143 when told to stop."""
+    from safmn_bench.ablations.scatter.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.ablations.runs.signals import stop_on_signals
     from safmn_bench.ablations.scatter import runs, table

@@ -6,16 +6,17 @@ python ablations/prepare.py --train-data DIV2K Flickr2K --scale 2 3 4
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.data.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Check and pack what the options ask for."""
+    from safmn_bench.ablations.data.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.ablations.data.command import prepare
 

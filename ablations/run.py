@@ -9,16 +9,17 @@ python ablations/run.py --table 3 --seeds 0 1 2 --engine slurm --slurm-gpus 1 --
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.sweeps.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Run what the options ask for, and print the table."""
+    from safmn_bench.ablations.sweeps.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.ablations.sweeps.command import make_plans
     from safmn_bench.ablations.sweeps.sweep import run_all

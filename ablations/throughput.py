@@ -6,16 +6,17 @@ python ablations/throughput.py --set train.patch=32 train.batch=8 --csv results/
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.training.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write a CSV if asked."""
+    from safmn_bench.ablations.training.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.ablations.data.preflight import prepare_training
     from safmn_bench.ablations.data.training_sets import open_training_sets

@@ -7,18 +7,20 @@ python ablations/upscale.py --model mynet.py:MyNet --weights mine.pth lr_folder 
 import sys
 
 try:
-    from safmn_bench.models.errors import UserError, command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.ablations.scoring.options import upscale_arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Enlarge every image; status 1 where one could not be, which is named; the others are written."""
+    from safmn_bench.ablations.scoring.options import upscale_arguments
+
     options = upscale_arguments().read(argv)
     from safmn_bench.ablations.scoring.upscaling import loaded, pairs_of, upscale_file
+    from safmn_bench.models.errors import UserError
     from safmn_bench.models.names import find_candidate
     from safmn_bench.profiling.common.console import progress
     from safmn_bench.profiling.common.devices import choose_device

@@ -1,7 +1,8 @@
 """Any text, made harmless for LaTeX and Markdown: names come from files that anybody may have written."""
 
 import re
-import unicodedata
+
+from safmn_bench.models.errors import printable
 
 _LATEX = {
     **{"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_"},
@@ -14,11 +15,6 @@ _LATEX = {
 _MARKDOWN = {"<": "&lt;", ">": "&gt;", "&": "&amp;"} | {mark: f"\\{mark}" for mark in "\\`*_[]|~$"}
 
 
-def printable(text: str) -> str:
-    """One line: spaces for control characters and line breaks, '?' for what has no place in UTF-8 text."""
-    return "".join(_visible(character) for character in text)
-
-
 def latex(text: str) -> str:
     """Plain text as LaTeX, for pdflatex too: a character beyond Latin-1 becomes its code point, such as U+4E2D."""
     return "".join(_LATEX.get(c) or (c if ord(c) < 256 else rf"\texttt{{U+{ord(c):04X}}}") for c in printable(text))
@@ -28,10 +24,3 @@ def markdown(text: str) -> str:
     """Plain text as Markdown within a cell or a paragraph, HTML included."""
     escaped = "".join(_MARKDOWN.get(character, character) for character in printable(text))
     return re.sub(r"^(\s*\d*)([#+\-=.)]+\s)", r"\1\\\2", escaped)  # neither a heading nor a list at its start
-
-
-def _visible(character: str) -> str:
-    kind = unicodedata.category(character)
-    if kind in ("Cc", "Zl", "Zp"):
-        return " "
-    return "?" if kind.startswith("C") else character

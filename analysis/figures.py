@@ -8,16 +8,17 @@ python analysis/figures.py --figure 6 --models baseline w_o_FM --runs results/ru
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.plots.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Draw every figure that is asked for, then write them: a wrong option writes nothing."""
+    from safmn_bench.analysis.plots.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.analysis.plots.command import FIGURES
     from safmn_bench.analysis.plots.style import save, style

@@ -7,16 +7,17 @@ python analysis/lam.py --models baseline w_o_MR --image Set5/HR --grid 3 16 --no
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.attribution.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Attribute what the options ask for."""
+    from safmn_bench.analysis.attribution.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.analysis.attribution.command import carry_out, prepare, report
 

@@ -13,10 +13,9 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.record import Record, RunFolder
-from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.stats.groups import find_runs
 from safmn_bench.models.catalog import build_model
-from safmn_bench.models.errors import UserError, normalised
+from safmn_bench.models.errors import UserError, normalised, printable
 from safmn_bench.models.names import find_candidate, trained_name
 from safmn_bench.models.own.network import from_copy
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig

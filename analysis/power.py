@@ -7,16 +7,17 @@ python analysis/power.py --sd 0.022 --networks 10 --seeds 2 3 5 10 --csv power.c
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.stats.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Print the table, and write it and its figure where asked."""
+    from safmn_bench.analysis.stats.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.ablations.metrics import HEADLINE
     from safmn_bench.analysis.plots import power_curves

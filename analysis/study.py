@@ -7,16 +7,17 @@ python analysis/study.py --runs results/ablation/cpu-reduced_cpu --records-only 
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.findings.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Write every file of the study and say where they are."""
+    from safmn_bench.analysis.findings.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.analysis.findings.command import make
 

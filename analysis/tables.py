@@ -8,16 +8,17 @@ python analysis/tables.py --ntire 2026 --profiles latency.csv
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.analysis.tabular.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Build the table and print it, or write it."""
+    from safmn_bench.analysis.tabular.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.analysis.tabular.command import WRITERS, table_of
     from safmn_bench.profiling.common.files import write_text

@@ -1,14 +1,11 @@
 """Errors that a user can cause, and how they are told.
 
 A `UserError` carries one paragraph: what is wrong, where, what is allowed, what to do. It is raised where the
-user's value enters; a command prints it and exits with status 2. Everything else is a defect and keeps its trace.
+user's value enters; a command prints it and exits with status 2 (profiling/common/door.py).
 """
 
-import difflib
-import functools
-import sys
-from collections.abc import Callable, Iterable
-from typing import Protocol
+import unicodedata
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -39,32 +36,21 @@ def match_name(kind: str, given: str, known: Iterable[str], advice: str = "") ->
 
 def guess(given: str, known: Iterable[str]) -> str:
     """The question whether one of the nearest was meant (up to three), with a space before it; else nothing."""
+    import difflib  # half of this module's time, for wrong names alone
+
     by_folded = {normalised(name).lstrip("_"): name for name in known}  # the dashes of options make all of them alike
     folded = normalised(given).lstrip("_")
     near = [by_folded[n] for n in difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)]
     return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
-class Main(Protocol):
-    """A script's entry: `main(argv)`, None meaning the process's own arguments; returns the exit status."""
+def printable(text: str) -> str:
+    """One line: spaces for control characters and line breaks, '?' for what has no place in UTF-8 text."""
+    return "".join(map(_visible, text))
 
-    def __call__(self, argv: list[str] | None = None) -> int: ...
 
-
-def command(main: Callable[[list[str] | None], int]) -> Main:
-    """Wrap a script's `main(argv)`: a UserError, or a missing library, is one paragraph on stderr and exit status 2."""
-
-    @functools.wraps(main)
-    def wrapped(argv: list[str] | None = None) -> int:
-        try:
-            return main(argv)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except ModuleNotFoundError as error:
-            if not error.name or error.name.startswith("safmn_bench"):
-                raise  # a defect of ours, not a missing library
-            print(f"error: {error.name} is needed here and not installed: run `make setup`.", file=sys.stderr)
-            return 2
-
-    return wrapped
+def _visible(character: str) -> str:
+    kind = unicodedata.category(character)
+    if kind in ("Cc", "Zl", "Zp"):
+        return " "
+    return "?" if kind.startswith("C") else character

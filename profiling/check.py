@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling.checking.options import arguments
 
 TEMPLATE = "network.py.txt"
 
@@ -20,6 +19,8 @@ TEMPLATE = "network.py.txt"
 @command
 def main(argv: list[str] | None = None) -> int:
     """Print a line per check; status 1 where one fails."""
+    from safmn_bench.profiling.checking.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.models.names import find_candidate
     from safmn_bench.profiling.checking.checks import CHECKS, FAILS, run_checks

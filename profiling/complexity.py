@@ -8,16 +8,17 @@ python profiling/complexity.py --models smsr --scale 2 --weights smsr_x2.pth --i
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling.counting.options import arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Count, print, and write a CSV if asked."""
+    from safmn_bench.profiling.counting.options import arguments
+
     options = arguments().read(argv)
     from safmn_bench.models.names import find_candidate
     from safmn_bench.profiling.common.provenance import write_sidecar

@@ -7,16 +7,17 @@ python profiling/export.py --model carn_m --fixed --lr-size 321x181 --out carn_m
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling.timing.options import export_arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Export, check, and write the file; status 1, and nothing written, when the check fails."""
+    from safmn_bench.profiling.timing.options import export_arguments
+
     options = export_arguments().read(argv)
     import torch
 

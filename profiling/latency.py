@@ -9,16 +9,17 @@ import sys
 from collections.abc import Sequence
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling.timing.options import latency_arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write a CSV if asked; status 1 when a network could not be measured."""
+    from safmn_bench.profiling.timing.options import latency_arguments
+
     options = latency_arguments().read(argv)
     from safmn_bench.profiling.common.devices import choose_device
     from safmn_bench.profiling.common.files import require_writable, write_csv

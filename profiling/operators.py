@@ -7,17 +7,18 @@ python profiling/operators.py --model safmn --implementation fast --trace trace.
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling.timing.options import lr_size
-from safmn_bench.profiling.tracing.options import operators_arguments
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Profile, print, and write what was asked for."""
+    from safmn_bench.profiling.timing.options import lr_size
+    from safmn_bench.profiling.tracing.options import operators_arguments
+
     options = operators_arguments().read(argv)
     from safmn_bench.models.names import find_candidate
     from safmn_bench.profiling.common.devices import choose_device

@@ -19,6 +19,7 @@ from safmn_bench.ablations.sweeps.jobs import Job, headline_of
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.worker import Slot, slots_of, work
 from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.door import deaf_to_interrupts
 from safmn_bench.profiling.common.locks import is_held
 
 LOOK_S = 0.2  # between looks at signals, and redraws
@@ -87,7 +88,8 @@ class LocalEngine:
     def _started(self, job: Job, slot: Slot) -> Running:
         receive, send = self.context.Pipe(duplex=False)
         process = self.context.Process(target=self.target, args=(job.plan, slot, send))
-        process.start()
+        with deaf_to_interrupts():
+            process.start()
         send.close()
         job.state, job.started, job.first_done = "running", time.monotonic(), None
         return Running(job, slot, process, receive, heard=time.monotonic())

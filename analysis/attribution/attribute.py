@@ -16,9 +16,8 @@ from safmn_bench.analysis.attribution.diffusion_index import Map, diffusion_inde
 from safmn_bench.analysis.attribution.local_attribution import require_size
 from safmn_bench.analysis.attribution.objective import Window, WindowDetail
 from safmn_bench.analysis.attribution.window_attribution import Attribution, attribute
-from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.networks import Subject
-from safmn_bench.models.errors import UserError
+from safmn_bench.models.errors import UserError, printable
 from safmn_bench.profiling.common.devices import full_precision
 from safmn_bench.profiling.common.images import read_image
 from safmn_bench.profiling.common.memory import free_bytes

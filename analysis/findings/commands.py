@@ -4,8 +4,8 @@ Records of before hold none. Beside such runs a file `commands.txt` may say them
 not known, and that each record holds its whole configuration.
 """
 
-from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.findings.runs import Study
+from safmn_bench.models.errors import printable
 
 RESULTS = "results/ablation"
 FILE = "commands.txt"

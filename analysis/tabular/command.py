@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.escaping import markdown, printable
+from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, with_times
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_failures, find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
@@ -18,7 +18,7 @@ from safmn_bench.analysis.tabular.latex import to_latex
 from safmn_bench.analysis.tabular.notes import notes_for
 from safmn_bench.analysis.tabular.profile_tables import table2, table5
 from safmn_bench.analysis.tabular.table import Column, Table, cells_of
-from safmn_bench.models.errors import UserError
+from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.names import network_key
 from safmn_bench.models.variants import TABLE3, TABLE4, VARIANTS
 

@@ -14,7 +14,6 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from safmn_bench.ablations.record import Record, RunFolder
-from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.plots.loss_curves import MOST, Curve, read_curve
 from safmn_bench.analysis.stats.caveats import caveat_notes
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, measure
@@ -24,7 +23,7 @@ from safmn_bench.analysis.webpage import charts as report_charts
 from safmn_bench.analysis.webpage import rows as report_rows
 from safmn_bench.analysis.webpage.pictures import Comparison, LamPanels
 from safmn_bench.analysis.webpage.rows import Grid
-from safmn_bench.models.errors import UserError
+from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.folders import package_folder
 from safmn_bench.models.variants import paper_order
 

@@ -23,10 +23,9 @@ from safmn_bench.analysis.attribution.attribute import (
 )
 from safmn_bench.analysis.attribution.figure import around, blended, density_view, map_view
 from safmn_bench.analysis.attribution.objective import Window
-from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.networks import Subject, first_seeds, subject_of, why_unused
 from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
-from safmn_bench.models.errors import UserError
+from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.images import image_size
 

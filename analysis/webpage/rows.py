@@ -7,10 +7,10 @@ from typing import Any
 from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.escaping import printable
 from safmn_bench.analysis.stats.caveats import below_bicubic, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, metrics_of
 from safmn_bench.analysis.stats.provenance import hardware, short_commit
+from safmn_bench.models.errors import printable
 
 
 @dataclass(frozen=True, kw_only=True)

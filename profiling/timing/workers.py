@@ -10,6 +10,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from safmn_bench.profiling.common.door import deaf_to_interrupts
 from safmn_bench.profiling.common.memory import give_memory_back, keep_freed_memory, peak_memory_mib
 from safmn_bench.profiling.timing.clock import time_ms, warm_up
 from safmn_bench.profiling.timing.forms import Job, Prepared, prepare
@@ -29,7 +30,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._line, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, job), daemon=True)
-        self._process.start()
+        with deaf_to_interrupts():
+            self._process.start()
         other.close()
 
     def ask(self, request: str, *arguments: Any) -> Any:

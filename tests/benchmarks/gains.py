@@ -7,7 +7,7 @@ python tests/benchmarks/gains.py --lr-size 64x64 --rounds 5
 import sys
 
 try:
-    from safmn_bench.models.errors import command
+    from safmn_bench.profiling.common.door import command
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)

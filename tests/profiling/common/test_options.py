@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from least_calls import LEAST
 
 from safmn_bench.ablations import cli
 from safmn_bench.models.errors import UserError
@@ -29,19 +30,6 @@ PARSERS = {
     for parser in [make()]
 }
 TYPED = [name for name in cli.SCRIPTS if name in PARSERS]
-LEAST = {
-    "run": ["--variant", "bn"],
-    "upscale": ["in.png", "out.png"],
-    "check": ["safmn"],
-    "power": ["--sd", "0.02"],
-    "evaluate": ["--model", "bicubic"],
-    "complexity": ["--table", "3"],
-    "export": ["--out", "a.onnx"],
-    "tables": ["--table", "3"],
-    "figures": ["--figure", "1"],
-    "lam": ["--models", "a", "--image", "b", "--window", "0", "0", "8"],
-    "study": ["--runs", "c"],
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
