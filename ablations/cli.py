@@ -13,6 +13,7 @@ SCRIPTS = {
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
     "noise": ("ablations", "what lowers the noise between two trainings"),
+    "compare": ("analysis", "networks side by side: counts, time, memory, scores, attribution, a row each"),
     "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),
     "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),
     "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.ablations.scoring.loading import load, needs_weights
 from safmn_bench.analysis.stats.groups import find_runs
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError, normalised, printable
@@ -43,36 +44,30 @@ def freeze(network: nn.Module) -> nn.Module:
 def subjects(
     names: Sequence[str], weights: Sequence[Path] | None, runs: Path | None, scale: int, device: torch.device
 ) -> list[Subject]:
-    """The networks, frozen, on the device, with the weights of files (one for each that has parameters) or of runs.
+    """The networks, frozen, on the device, with the weights of files (one for each that needs some) or of runs.
 
     Equal titles are numbered. Raises UserError where files and networks do not pair, or a network has no finished run.
     """
     candidates = [find_candidate(name) for name in names]
-    fresh = [_built(candidate, scale) for candidate in candidates]
-    learned = [candidate.name for candidate, network in zip(candidates, fresh, strict=True) if has_weights(network)]
-    if weights is not None and len(weights) != len(learned):
+    needing = [candidate.name for candidate in candidates if needs_weights(candidate, scale)]
+    if weights is not None and len(weights) != len(needing):
         raise UserError(
-            f"--weights has {len(weights)} files for {len(learned)} models ({', '.join(learned) or 'none'}). Give one "
+            f"--weights has {len(weights)} files for {len(needing)} models ({', '.join(needing) or 'none'}). Give one "
             "for each, in their order; bicubic has none."
         )
     files = iter(weights or ())
     found = []
-    for candidate, network in zip(candidates, fresh, strict=True):
-        path = ""
-        if has_weights(network):
-            path = next(files, None) or trained_weights(runs, candidate, scale)
-            load_weights(network, path)
-        found.append(Subject(candidate.name, candidate.title, freeze(network).to(device), str(path)))
+    for candidate in candidates:
+        needed = candidate.name in needing
+        path = next(files, None) or trained_weights(runs, candidate, scale) if needed else None
+        loaded = load(candidate, scale, path)
+        network = freeze(loaded.network).to(device)
+        found.append(Subject(candidate.name, candidate.title, network, loaded.weights))
     titles = [one.title for one in found]
     return [
         replace(one, title=f"{one.title} ({i})" if titles.count(one.title) > 1 else one.title)
         for i, one in enumerate(found, start=1)
     ]
-
-
-def has_weights(network: nn.Module) -> bool:
-    """Whether there is anything to load: bicubic has no parameters."""
-    return any(True for _ in network.parameters())
 
 
 def trained_weights(runs: Path | None, candidate: Candidate, scale: int) -> Path:
@@ -129,9 +124,3 @@ def subject_of(folder: RunFolder, record: Record) -> Subject:
         raise UserError(f"the weights of seed {record.seed} are not finite.")
     name = printable(record.variant)
     return Subject(name, f"{name} seed {record.seed}", freeze(network), str(folder.weights))
-
-
-def _built(candidate: Candidate, scale: int) -> nn.Module:
-    """With fresh weights that leave the caller's random state alone."""
-    with torch.random.fork_rng(devices=[]):
-        return candidate.build(scale)

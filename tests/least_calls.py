@@ -4,6 +4,7 @@ LEAST = {
     "run": ["--variant", "bn"],
     "upscale": ["in.png", "out.png"],
     "check": ["safmn"],
+    "compare": ["safmn"],
     "power": ["--sd", "0.02"],
     "evaluate": ["--model", "bicubic"],
     "complexity": ["--table", "3"],

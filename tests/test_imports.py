@@ -14,7 +14,7 @@ WINGS = {
     "models": ("peers", "rivals", "own", "native"),
     "profiling": ("common", "counting", "timing", "tracing", "checking"),
     "ablations": ("judging", "data", "scoring", "training", "runs", "sweeps", "scatter"),
-    "analysis": ("stats", "tabular", "plots", "attribution", "webpage", "findings"),
+    "analysis": ("stats", "tabular", "plots", "attribution", "comparison", "webpage", "findings"),
 }
 """A wing imports itself, those before it, and files at the top of its folder that do not import it in turn."""
 

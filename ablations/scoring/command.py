@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_validation
 from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.metrics import further_metrics
+from safmn_bench.ablations.scoring.loading import load
 from safmn_bench.ablations.scoring.options import FEW_IMAGES, EvaluateOptions
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, Scores, Watch, protocol_of, score
 from safmn_bench.models.catalog import caveats_of
-from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
 from safmn_bench.models.reparameterisation import inference_form
-from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import csv_as_it_comes, require_writable
@@ -66,25 +64,13 @@ def evaluate(options: EvaluateOptions) -> None:
 
 def subject_of(options: EvaluateOptions, device: torch.device) -> Scored:
     """The network that --model, --scale and --weights name, loaded, or bicubic."""
-    candidate = find_candidate(options.model)
-    name = candidate.name
-    network: nn.Module = candidate.build(options.scale)
-    picked = ""
-    if not any(True for _ in network.parameters()):
-        if options.weights:
-            raise UserError(f"{name} has no weights; leave out --weights {options.weights}.")
-    elif options.weights is None and candidate.own is not None and candidate.own.trained:
-        picked = "which bring their network"
-    elif options.weights is None:
-        raise UserError(f"{name} needs --weights FILE: with fresh weights its scores would mean nothing.")
-    else:
-        picked = load_weights(network, options.weights).picked
-    network = inference_form(network).to(device)
+    loaded = load(find_candidate(options.model), options.scale, options.weights)
+    network = inference_form(loaded.network).to(device)
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
         return score(network, benchmark, protocol, device, tile=options.tile, watch=watch)
 
-    return Scored(name, str(options.weights or ""), picked, caveats_of(network), run)
+    return Scored(loaded.candidate.name, loaded.weights, loaded.picked, caveats_of(network), run)
 
 
 def score_all(

@@ -11,29 +11,8 @@ from safmn_bench.ablations.scoring.score import enlarged, evaluating
 from safmn_bench.ablations.scoring.tiling import tiling_for
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.peers.bicubic import Bicubic
-from safmn_bench.models.reparameterisation import inference_form
-from safmn_bench.models.variants import Candidate
-from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.files import write_atomically
 from safmn_bench.profiling.common.images import alpha_of, list_images, read_image
-
-
-def loaded(candidate: Candidate, scale: int, weights: Path | None, device: torch.device) -> nn.Module:
-    """The network as it is deployed, with its weights, on the device.
-
-    Raises UserError where weights are missing, given to what has none, or do not fit.
-    """
-    with torch.random.fork_rng(devices=[]):
-        network = candidate.build(scale)
-    brings = candidate.own is not None and candidate.own.trained
-    if not any(True for _ in network.parameters()):
-        if weights:
-            raise UserError(f"{candidate.name} has no weights; leave out --weights {weights}.")
-    elif weights is not None:
-        load_weights(network, weights)
-    elif not brings:
-        raise UserError(f"{candidate.name} needs --weights FILE: with fresh weights its images would mean nothing.")
-    return inference_form(network).to(device)
 
 
 def upscale(

@@ -21,6 +21,7 @@ from safmn_bench.models.errors import UserError, printable
 from safmn_bench.profiling.common.devices import full_precision
 from safmn_bench.profiling.common.images import read_image
 from safmn_bench.profiling.common.memory import free_bytes
+from safmn_bench.profiling.common.sample_images import embedded_paths
 
 COLUMNS = (
     *("model", "scale", "weights", "method", "image", "hr_width", "hr_height", "window_x", "window_y", "window_size"),
@@ -180,6 +181,18 @@ def busiest_window(picture: Picture, size: int) -> Window:
     windows = [Window(x, y, size) for x, y in corners] or [Window(0, 0, min(height, width) - 1)]
     with torch.no_grad():
         return max(windows, key=lambda window: float(detail(hr, window)))
+
+
+PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
+
+
+def embedded_places(scale: int) -> list[tuple[Picture, Window]]:
+    """In the middle of photographs that anybody may show: the window with most detail, and that at the centre."""
+    found = []
+    for picture in (middle_of(path, scale) for path in embedded_paths(PHOTOGRAPHS)):
+        windows = [busiest_window(picture, LAM_WINDOW), *grid_windows(picture, 1, LAM_WINDOW)]
+        found += [(picture, window) for window in dict.fromkeys(windows)]
+    return found
 
 
 _SHARE = 0.4  # of the free memory: others use the machine too

@@ -15,16 +15,7 @@ import torch
 from safmn_bench.ablations.judging.significance import Comparison, compare
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.attribution import figure as lam_figure
-from safmn_bench.analysis.attribution.attribute import (
-    LAM_WINDOW,
-    Look,
-    Picture,
-    busiest_window,
-    grid_windows,
-    look,
-    middle_of,
-)
-from safmn_bench.analysis.attribution.objective import Window
+from safmn_bench.analysis.attribution.attribute import PHOTOGRAPHS, Look, embedded_places, look
 from safmn_bench.analysis.findings.runs import SCALE, Study
 from safmn_bench.analysis.networks import subject_of
 from safmn_bench.analysis.stats.groups import BASELINE
@@ -33,17 +24,14 @@ from safmn_bench.analysis.webpage.pictures import MOST_NETWORKS
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.provenance import is_of, write_sidecar
-from safmn_bench.profiling.common.sample_images import embedded_paths
 
 FILE = "lam.csv"
 COLUMNS = (
     *("model", "seed", "config_hash", "scale", "method", "image", "hr_width", "hr_height"),
     *("window_x", "window_y", "window_size", "steps", "di", "completeness_gap", "objective", "undefined_gradients"),
 )
-PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
 STEP_BATCH = 10  # path steps at once: 2,000 small activations of 64x64 pixels, at home in any memory
 _FIGURE_DPI = 100
-Place = tuple[Picture, Window]
 Rows = list[dict[str, str]]
 
 
@@ -76,7 +64,7 @@ def _shown(looks: Sequence[tuple[Record, Look]]) -> list[Look]:
 
 def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.device) -> list[tuple[Record, Look]]:
     """Every run on every window, with a progress bar over path steps."""
-    places = _places()
+    places = embedded_places(SCALE)
     found = []
     with progress() as bar:
         task = bar.add_task("Attributing", total=len(places) * len(runs) * steps)
@@ -89,15 +77,6 @@ def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.d
                     advance=lambda done: bar.advance(task, done),
                 )  # fmt: skip
                 found.append((record, one))
-    return found
-
-
-def _places() -> list[Place]:
-    """In the middle of each photograph: the window with most detail, and that at the centre."""
-    found = []
-    for picture in (middle_of(path, SCALE) for path in embedded_paths(PHOTOGRAPHS)):
-        windows = [busiest_window(picture, LAM_WINDOW), *grid_windows(picture, 1, LAM_WINDOW)]
-        found += [(picture, window) for window in dict.fromkeys(windows)]
     return found
 
 

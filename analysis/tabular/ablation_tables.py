@@ -85,7 +85,7 @@ def build(
     shown = [entry for entry in entries if scale in (None, entry.scale)]
     measured, metrics = _datasets(layout, shown), _metrics(shown)
     return Table(
-        number=number,
+        heading=f"Table {number}.",
         title=layout.title,
         fields=_fields(layout, measured, metrics, times),
         columns=_columns(layout, measured, metrics, shown, times),

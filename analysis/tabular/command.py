@@ -109,18 +109,18 @@ def _plain(value: Value) -> Value:
 def to_markdown(table: Table) -> str:
     """A GitHub table; bands stand before the columns' titles, since its header has one line."""
     columns = table.shown()
-    numbered = f"Table {table.number}." if table.number < 2000 else f"NTIRE {table.number}."  # a year is no number
-    lines = [f"**{numbered}** {markdown(table.title)}", ""]
-    lines += [_line(markdown(_title(column)) for column in columns)]
+    heading = f"**{table.heading}** " if table.heading else ""
+    lines = [f"{heading}{markdown(table.title)}", ""]
+    lines += [_line(markdown(_title(column, banded=len(table.bands) > 1)) for column in columns)]
     lines += [_line("--:" if column.band else ":--" for column in columns)]
     lines += [_line(cells) for cells in cells_of(table, columns, markdown, {1: "**{}**", 2: "*{}*"}, r"\*")]
     notes = [markdown(note) for note in table.notes]
     return "\n".join([*lines, "", *(f"{note}\n" for note in notes)])
 
 
-def _title(column: Column) -> str:
-    """A column's header in one line."""
-    title = f"{column.band.lower()}: {column.title}" if column.band else column.title
+def _title(column: Column, *, banded: bool) -> str:
+    """A column's header in one line, after its band where there are several."""
+    title = f"{column.band.lower()}: {column.title}" if banded and column.band else column.title
     return f"{title} {column.unit}" if column.unit else title
 
 

@@ -64,7 +64,7 @@ def ntire_table(year: int, profiles: Profiles) -> Table:
     for i, timed in enumerate(settings.values(), start=1):
         rows += _measured_rows(timed, challenge, counts, profiles, str(i))
     return Table(
-        number=year,
+        heading=f"NTIRE {year}.",
         title=f"Score of NTIRE {year}'s challenge on efficient super-resolution, x4: published, and measured here.",
         fields=[column.pieces[0].key for column in _columns()],
         columns=_columns(),

@@ -27,7 +27,7 @@ def table2(profiles: Profiles) -> Table:
     others = [row for row in measured if network_key(row["model"]) not in known]
     rows += [Row(values={"method": row["model"], **_latency(row)}) for row in others]
     return Table(
-        number=2,
+        heading="Table 2.",
         title="Memory and running time at x4: published, and measured here.",
         fields=[
             *("method", "paper_gpu_memory_m", "paper_avg_time_ms"),
@@ -91,7 +91,7 @@ def table5(profiles: Profiles) -> Table:
     paper = {normalised(row["meta_operation"]): row["runtime_us"] for row in published}
     rows = [Row(values=_operation(key, name, paper, found), section=str(key in paper)) for key, name in names.items()]
     return Table(
-        number=5,
+        heading="Table 5.",
         title="Runtime of meta-operations: published, and measured here.",
         fields=[
             *("operation", "paper_us"),

@@ -56,14 +56,20 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One table of the paper, published beside measured. `fields` are the CSV's columns, in order."""
+    """One table: of the paper, published beside measured, or of one's own. `fields` are the CSV's columns, in order."""
 
-    number: int
+    heading: str
+    """What stands before the title where a document does not number its tables, such as "Table 3."; or nothing."""
     title: str
     fields: Sequence[str]
     columns: Sequence[Column]
     rows: Sequence[Row]
     notes: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def bands(self) -> list[str]:
+        """The bands that its columns stand in."""
+        return list(dict.fromkeys(column.band for column in self.columns if column.band))
 
     def shown(self) -> list[Column]:
         """The columns to show: those in which nothing was measured are left out, unless nothing was at all."""

@@ -23,6 +23,7 @@ COLUMNS = (
     *("hardware", "threads", "allocator", "driver", "clock_mhz", "cudnn_benchmark"),
     *("torch", "cuda", "python", "date", "commit"),
 )
+_PAPER = "Paper: Table 2, its own GPU, never measured here."
 
 
 def rows(found: Sequence[Timed], protocol: str, device: torch.device) -> list[dict[str, Any]]:
@@ -149,29 +150,29 @@ def show(table: Sequence[dict[str, Any]], found: Sequence[Timed], protocol: str)
         title,
         header,
         cells,
-        [*(_remarks(table, found) if protocol == "ours" else ()), *_method(first, protocol)],
+        [*(remarks(table, found) if protocol == "ours" else ()), *method(first, protocol), _PAPER],
         text_columns=3,
     )
 
 
-def _remarks(table: Sequence[dict[str, Any]], found: Sequence[Timed]) -> list[str]:
+def remarks(table: Sequence[dict[str, Any]], found: Sequence[Timed]) -> list[str]:
     """What limits the figures: open ranks, and warm-ups that did not end flat."""
-    remarks = []
+    told = []
     for (implementation, dtype), members in _groups(found).items():
         ordered = sorted(members, key=lambda i: table[i]["median_ms"])
         for a, b in itertools.pairwise(ordered):
             if table[b]["ci_low_ms"] <= table[a]["ci_high_ms"]:
                 pair = f"{table[a]['model']} and {table[b]['model']}"
-                remarks.append(f"Not ranked: {pair} ({implementation}, {dtype}); their intervals overlap.")
-    remarks += [
+                told.append(f"Not ranked: {pair} ({implementation}, {dtype}); their intervals overlap.")
+    told += [
         f"Not warm: {one.job} was still changing after {one.warm_up_runs} passes; its figures are not steady."
         for one in found
         if one.flat is False and one.failure is None
     ]
-    return remarks
+    return told
 
 
-def _method(row: dict[str, Any], protocol: str) -> list[str]:
+def method(row: dict[str, Any], protocol: str) -> list[str]:
     """How the figures were made, in a few lines."""
     runs = f"{row['runs']} passes each on a photograph"
     if protocol == "ntire":
@@ -187,7 +188,7 @@ def _method(row: dict[str, Any], protocol: str) -> list[str]:
         "(three windows of 5 passes within 3 %, or no further apart than their noise explains). The interval is a "
         "bootstrap of the median that draws whole turns.",
         f"Between passes, {ALLOCATORS[row['allocator']]}.",
-        f"Peak memory: {memory}, weights and input included. Paper: Table 2, its own GPU, never measured here.",
+        f"Peak memory: {memory}, weights and input included.",
     ]
 
 

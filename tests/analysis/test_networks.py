@@ -11,6 +11,7 @@ from safmn_bench.analysis.lam import main as lam
 from safmn_bench.analysis.networks import subjects
 from safmn_bench.analysis.stats.groups import find_runs
 from safmn_bench.analysis.webpage.pictures import networks_of
+from safmn_bench.models.weights import Weights
 
 COLLAPSE = {"iteration": 55, "reason": "loss not finite", "weights_from_iteration": 40}
 SENTENCE = "every run collapsed (seed 0 at iteration 55), and its weights are of before that."
@@ -36,7 +37,9 @@ def test_report_takes_the_lowest_finished_seed_and_names_what_collapsed(runs: Pa
 
 
 def test_figures_and_lam_take_the_lowest_finished_seed(runs: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("safmn_bench.analysis.networks.load_weights", lambda network, path: None)
+    monkeypatch.setattr(
+        "safmn_bench.ablations.scoring.loading.load_weights", lambda network, path: Weights({}, path, "")
+    )
     (found,) = subjects(["w_o_FM"], None, runs, 2, torch.device("cpu"))
     assert found.weights == str(runs / "w_o_FM" / "x2" / "seed1" / "weights.pt")
 

@@ -90,7 +90,7 @@ def test_best_is_bold_and_second_best_underlined_by_what_is_shown():
         Column(title="name", pieces=[Piece(key="name")]),
         Column(title="PSNR", pieces=[Piece(key="psnr", digits=2, better=1)], band=MEASURED, starred=True),
     ]
-    table = Table(number=1, title="t", fields=["name", "psnr"], columns=columns, rows=rows)
+    table = Table(heading="Table 1.", title="t", fields=["name", "psnr"], columns=columns, rows=rows)
     cells = re.findall(r"n\d & (.*) \\\\", to_latex(table))
     assert cells == [r"\textbf{30.13}", r"\textbf{30.13}", r"\underline{29.50}", "28.00"]
     assert "crash & 31.00$^{*}$" in to_latex(table)
