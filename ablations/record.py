@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.ablations.metrics import finite_mean, metrics_in
+from safmn_bench.ablations.metrics import HEADLINE, finite_mean, metrics_in
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_csv, write_json
 
+WITHOUT_RESULT = ("failed", "stopped")
+"""States of a record that holds no score: the run failed, or its sweep stopped it at the cut."""
 LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")
 VALIDATION_COLUMNS = ("iteration", "dataset")  # and a column per metric
 
@@ -91,7 +93,7 @@ class Record:
     scale: int
     seed: int
     status: str
-    """finished, collapsed or failed."""
+    """finished, collapsed, failed, or stopped (by its sweep's halving)."""
     iterations: int
     """Optimiser steps made; for a collapse, up to where it was noticed."""
     recipe: Mapping[str, Any]
@@ -113,7 +115,7 @@ class Record:
     collapse: Mapping[str, Any] | None = None
     """For a collapse: the first bad iteration, the reason, and the iteration whose weights were kept, if any."""
     error: str = ""
-    """For a failed run: the cause, in one line. Its counts and scores are zero or empty."""
+    """For a failed or stopped run: the cause, in one line. Its counts and scores are zero or empty."""
     last_lines: Sequence[str] = ()
     """For a failed run: what it printed last."""
     config_hash: str = ""
@@ -124,6 +126,8 @@ class Record:
     """The command line that asked for the run, from the folder where it was typed; empty where there was none."""
     variant_file: str = ""
     """The text of the YAML file that describes the variant; empty for one of the suite's."""
+    stopped: Mapping[str, Any] | None = None
+    """For a run that halving stopped: dataset, metric and score at the iteration of the cut (sweeps/halving.py)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:
@@ -158,10 +162,10 @@ def with_means(scores: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def forget_failure(folder: RunFolder) -> None:
-    """Remove the record of a failure: the run is tried again, and its folder will say how that one ends."""
+def forget_no_result(folder: RunFolder) -> None:
+    """Remove a record without a result: the run is tried again or goes on, and its folder will say how it ends."""
     record = read_record(folder)
-    if record is not None and record.status == "failed":
+    if record is not None and record.status in WITHOUT_RESULT:
         folder.record.unlink(missing_ok=True)
 
 
@@ -183,6 +187,12 @@ class RunLog:
         write_csv(self.folder.losses, LOSS_COLUMNS, self.losses)
         metrics = [metric.name for metric in metrics_in(key for row in self.validation for key in row)]
         write_csv(self.folder.validation, (*VALIDATION_COLUMNS, *metrics), self.validation)
+
+
+def validation_at(folder: RunFolder, iteration: int) -> tuple[str, float] | None:
+    """The first dataset's name and headline score after an iteration, from validation.csv; None without a score."""
+    rows = [row for row in _read_rows(folder.validation, iteration) if row["iteration"] == iteration]
+    return (rows[0]["dataset"], rows[0][HEADLINE]) if rows and math.isfinite(rows[0][HEADLINE]) else None
 
 
 def _read_rows(path: Path, iterations: int) -> list[dict[str, Any]]:

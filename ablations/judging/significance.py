@@ -110,11 +110,15 @@ class Comparison:
         return "" if self.p_holm is None or self.p_holm < 1 - LEVEL else "(alone)"
 
 
-def compare(scores: Scores, baseline: str, twins: Mapping[str, str] | None = None) -> dict[str, Comparison]:
+def compare(
+    scores: Scores, baseline: str, twins: Mapping[str, str] | None = None, *, dropped: int = 0
+) -> dict[str, Comparison]:
     """Every other network of `scores` against `baseline`, on the images that all runs have.
 
     `twins`: network -> another one that computes the same function. Both are compared, but counted once in the family:
-    the second adds no question, so it neither makes finds rarer nor is a find of its own.
+    the second adds no question, so it neither makes finds rarer nor is a find of its own. `dropped`: networks that were
+    stopped before their end. They are questions that were asked: left out of the family, those that did best at the
+    cut would be judged as if no others had been tried.
 
     Raises ValueError: no baseline among the scores, or no common image.
     """
@@ -124,8 +128,8 @@ def compare(scores: Scores, baseline: str, twins: Mapping[str, str] | None = Non
     found = {name: family.against(baseline, name) for name in family.networks if name != baseline}
     firsts = {name: twin for name, twin in (twins or {}).items() if name in found and twin in found}
     tested = {name: one.p for name, one in found.items() if one.p is not None and name not in firsts}
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    size = len(found) - len(firsts)
+    adjusted = dict(zip(tested, holm([*tested.values(), *[1.0] * dropped]), strict=False))
+    size = len(found) - len(firsts) + dropped
     run = Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom) if family.freedom else None
     return {
         name: replace(one, p_holm=adjusted.get(firsts.get(name, name)), family=size, run=run)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,23 +24,18 @@ def record_failure(plan: Plan, cause: str, lines: Sequence[str]) -> None:
         claim(plan)
         if finished_record(plan) is not None or is_held(plan.folder.lock):
             return
-        Record(
-            **described(plan),
-            status="failed",
-            error=cause,
-            last_lines=list(lines)[-LAST_LINES:],
-            iterations=0,
-            scores={},
-            bicubic={},
-            params=0,
-            flops=0,
-            acts=0,
-            uncounted_ops={},
-            train_seconds=0.0,
-            images_per_second=0.0,
-        ).write(plan.folder)
+        without_result(plan, status="failed", error=cause, last_lines=list(lines)[-LAST_LINES:]).write(plan.folder)
     except UserError:
         return  # the failure is reported anyway; a folder of another configuration is left alone
+
+
+def without_result(plan: Plan, **known: Any) -> Record:
+    """A record that says how a run ended, and holds no figures."""
+    nothing: dict[str, Any] = {
+        "iterations": 0, "scores": {}, "bicubic": {}, "params": 0, "flops": 0, "acts": 0, "uncounted_ops": {},
+        "train_seconds": 0.0, "images_per_second": 0.0,
+    }  # fmt: skip
+    return Record(**described(plan), **{**nothing, **known})
 
 
 def cause_of(error: Exception) -> str:

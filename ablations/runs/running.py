@@ -17,7 +17,14 @@ from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement, open_batches
 from safmn_bench.ablations.recipe import Recipe, whole_config
-from safmn_bench.ablations.record import Record, RunFolder, forget_failure, read_record, with_means
+from safmn_bench.ablations.record import (
+    WITHOUT_RESULT,
+    Record,
+    RunFolder,
+    forget_no_result,
+    read_record,
+    with_means,
+)
 from safmn_bench.ablations.scoring.score import Protocol, protocol_of, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
@@ -56,6 +63,8 @@ class Plan:
     """Names of METRICS that are scored beside the standard ones."""
     command: str = ""
     """The command line that asked for it, for the record; it decides nothing."""
+    until: int | None = None
+    """Train up to this iteration for now (a sweep's halving); it decides no result."""
 
     @property
     def protocol(self) -> Protocol:
@@ -93,7 +102,7 @@ def run(
     """Train, score and record one plan; a finished one is read back, a begun or failed one continues.
 
     Process 0 returns the record, the others None. Raises UserError when the folder holds another configuration,
-    locks.Busy when another process has the run, and training.Stopped when asked to stop.
+    locks.Busy when another process has the run, training.Stopped when asked to stop, and AtCut at `plan.until`.
     """
     with contextlib.ExitStack() as stack:
         if group.main:
@@ -108,9 +117,9 @@ def run(
 
 
 def finished_record(plan: Plan) -> Record | None:
-    """The record of a finished or collapsed run; a failed one is to be tried again."""
+    """The record of a finished or collapsed run; a failed one is to be tried again, a stopped one to go on."""
     record = read_record(plan.folder)
-    return record if record is not None and record.status != "failed" else None
+    return record if record is not None and record.status not in WITHOUT_RESULT else None
 
 
 def run_held(
@@ -122,7 +131,7 @@ def run_held(
     if finished is not None:
         return finished
     if group.main:
-        forget_failure(plan.folder)
+        forget_no_result(plan.folder)
         print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
     trained = train(plan, group, progress, stop)
     if not group.main:
@@ -188,7 +197,7 @@ def train(
             progress(done, loss, scores)
             board(done, loss, scores)
 
-    hooks = Hooks(validate=validate, progress=report, stop=stop)
+    hooks = Hooks(validate=validate, progress=report, stop=stop, until=plan.until)
     try:
         return Training(learner, batches, plan.recipe, plan.folder, hooks).run()
     finally:

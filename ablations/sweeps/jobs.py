@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
-from safmn_bench.ablations.record import read_record
+from safmn_bench.ablations.record import read_record, validation_at
 from safmn_bench.ablations.runs.running import Plan
 from safmn_bench.profiling.common.locks import is_held
+
+AT_CUT = "at the cut"
+"""A job's state: trained as far as it was to go for now."""
 
 
 @dataclass
@@ -16,7 +19,10 @@ class Job:
 
     plan: Plan
     state: str = "waiting"
-    """waiting, queued (in Slurm), running, elsewhere (another launcher has it), finished, collapsed, failed, stopped"""
+    """waiting, queued (in Slurm), running, elsewhere (another launcher has it), at the cut, or how it ended: finished,
+    collapsed, failed, stopped (told to, or by halving: see `decided`)"""
+    decided: bool = False
+    """Whether the sweep itself stopped it at the cut, as its record says."""
     skipped: bool = False
     """Whether its record was there before."""
     cause: str = ""
@@ -40,12 +46,18 @@ class Job:
         if self.first_done is None or self.done <= self.first_done:
             return None
         pace = (time.monotonic() - self.started) / (self.done - self.first_done)
-        return pace * (self.plan.recipe.train.iterations - self.done)
+        return pace * ((self.plan.until or self.plan.recipe.train.iterations) - self.done)
 
     def settle(self) -> bool:
-        """Take the outcome from the record, if there is one and nobody is running it again."""
-        if is_held(self.plan.folder.lock) or (record := read_record(self.plan.folder)) is None:
+        """Take the outcome from the folder, if there is one and nobody is running it again."""
+        folder = self.plan.folder
+        if is_held(folder.lock):
             return False
+        if (record := read_record(folder)) is None:
+            if self.plan.until is None or validation_at(folder, self.plan.until) is None:
+                return False
+            self.state, self.done = AT_CUT, self.plan.until
+            return True
         self.state, self.cause, self.done = record.status, record.error, record.iterations or self.done
         return True
 

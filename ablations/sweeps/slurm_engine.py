@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.metrics import HEADLINE
-from safmn_bench.ablations.record import RunFolder, forget_failure
+from safmn_bench.ablations.record import RunFolder, forget_no_result
 from safmn_bench.ablations.runs.failures import last_lines, record_failure
 from safmn_bench.ablations.runs.running import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import Job
@@ -75,7 +75,7 @@ class SlurmEngine:
                 return
             for job, slurm_id in zip(new, submitted(new, self.resources), strict=True):
                 self.tickets[job.plan.folder.path], job.state = Ticket(slurm_id), "queued"
-                write_json(job.plan.folder.slurm, {"job": slurm_id})
+                write_json(job.plan.folder.slurm, {"job": slurm_id, "until": job.plan.until})
 
     def watch(self, jobs: Sequence[Job]) -> None:
         """Look, if it is time to; Slurm first, since a record is written before a job ends."""
@@ -106,14 +106,16 @@ class SlurmEngine:
         """Whether the run is in Slurm, in another process's hands, or done by now; if so, `job` says which."""
         ticket = self.tickets.get(job.plan.folder.path, Ticket(""))
         with contextlib.suppress(OSError, ValueError, KeyError):
-            ticket = Ticket(json.loads(job.plan.folder.slurm.read_text(encoding="utf-8"))["job"])
+            kept = json.loads(job.plan.folder.slurm.read_text(encoding="utf-8"))
+            if kept.get("until") == job.plan.until:  # one that ends at the cut is not the one that goes on from there
+                ticket = Ticket(kept["job"])
         self.tickets[job.plan.folder.path] = ticket
         state, _ = states.get(ticket.id, ("GONE", ""))
         if state not in ENDED:
             job.state = state_of_run(state)
         elif is_held(job.plan.folder.lock):
             job.state = "elsewhere"
-        elif finished_record(job.plan) is not None:
+        elif finished_record(job.plan) is not None or job.plan.until is not None:
             job.settle()
         return job.state != "waiting"
 
@@ -148,7 +150,7 @@ def claimed(job: Job) -> bool:
     """Make the folder the run's; a folder of another configuration fails here, before a node is asked for."""
     try:
         claim(job.plan)
-        forget_failure(job.plan.folder)
+        forget_no_result(job.plan.folder)
     except UserError as error:
         job.state, job.cause = "failed", str(error)
         return False

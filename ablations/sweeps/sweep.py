@@ -13,9 +13,10 @@ from safmn_bench.ablations.record import Record, read_record
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
 from safmn_bench.ablations.runs.running import Plan, claim
 from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals
+from safmn_bench.ablations.sweeps import halving
 from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
 from safmn_bench.ablations.sweeps.estimate import seconds_of
-from safmn_bench.ablations.sweeps.jobs import Job
+from safmn_bench.ablations.sweeps.jobs import AT_CUT, Job
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
 from safmn_bench.ablations.sweeps.summary import print_summary
@@ -41,19 +42,45 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
     jobs = [job_of(plan, options) for plan in plans]
     group = join(plans[0].device)
     try:
+        if options.halve is not None:
+            prepare_halving(jobs, options, group)
         if group.main and (len(jobs) > 1 or options.dry_run):
             show_plan(jobs, options)
         if options.dry_run:
             return 0
         with stop_on_signals() as stop:
-            if options.engine == "local" and (len(plans) == 1 or group.world > 1):
-                run_here(jobs, group, stop)
-            else:
-                with shown(jobs) as view:
-                    run_jobs(jobs, open_engine(options), stop, view)
+            train(jobs, options, group, stop)
+            if options.halve is not None and not stop() and all_at_cut(jobs, options):
+                halving.settle(jobs, options)
+                train(jobs, options, group, stop)
         return finish(jobs, options, stop) if group.main else 0
     finally:
         leave()
+
+
+def train(jobs: Sequence[Job], options: RunOptions, group: Group, stop: StopRequest) -> None:
+    """Run the jobs that wait; they hold the outcome."""
+    if options.engine == "local" and (len(jobs) == 1 or group.world > 1):
+        run_here(jobs, group, stop)
+    else:
+        with shown(jobs) as view:
+            run_jobs(jobs, open_engine(options), stop, view)
+
+
+def prepare_halving(jobs: Sequence[Job], options: RunOptions, group: Group) -> None:
+    """Have the jobs end at the cut. Raises UserError where they cannot be halved, or several processes share a run."""
+    if group.world > 1:
+        raise UserError("--halve is for runs of one process each: leave torchrun out, or --halve.")
+    halving.prepare(jobs, options)
+
+
+def all_at_cut(jobs: Sequence[Job], options: RunOptions) -> bool:
+    """Whether the runs may be judged: who failed is to be tried again first, unless told not to."""
+    failed = [job for job in jobs if job.state not in (*_ENDED, AT_CUT)]
+    if not failed or options.skip_failed:
+        return True
+    print("Not halved yet, since not all runs reached the cut; with --skip-failed the others decide.", file=sys.stderr)
+    return False
 
 
 def job_of(plan: Plan, options: RunOptions) -> Job:
@@ -66,7 +93,7 @@ def job_of(plan: Plan, options: RunOptions) -> Job:
     except UserError as error:
         job.state, job.cause = "failed", str(error)
         return job
-    if record is not None and (record.status in _ENDED or options.skip_failed):
+    if record is not None and (record.status in _ENDED or (record.status == "failed" and options.skip_failed)):
         job.state, job.cause, job.skipped = record.status, record.error, True
     return job
 
@@ -126,10 +153,13 @@ def finish(jobs: Sequence[Job], options: RunOptions, stop: StopRequest) -> int:
     if records and options.table:
         write_tables(options.table, options.out)
     if stop():
-        causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in jobs if job.state == "stopped")
+        told = [job for job in jobs if job.state == "stopped" and not job.decided]
+        causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in told)
         print(f"{causes or 'Stopped'}; the same command goes on from there.", file=sys.stderr)
         return stop.exit_status
-    failures = [job for job in jobs if job.state not in _ENDED]
+    if line := halving.saved(jobs):
+        print(line)
+    failures = [job for job in jobs if job.state not in (*_ENDED, AT_CUT) and not job.decided]
     for job in failures:
         log = f" (log: {job.plan.folder.log})" if job.plan.folder.log.exists() else ""
         print(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", file=sys.stderr)

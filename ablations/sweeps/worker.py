@@ -1,7 +1,7 @@
 """One run in a process of its own: what it is given, and what it tells the process that started it.
 
-Messages are tuples: ("progress", iterations done, loss, scores or None); then one of ("done", status), ("busy", owner),
-("stopped", where), ("failed", cause). A process that ends without the last was killed.
+Messages are tuples: ("progress", iterations done, loss, scores or None); then one of ("done", status or AT_CUT),
+("busy", owner), ("stopped", where), ("failed", cause). A process that ends without the last was killed.
 """
 
 import contextlib
@@ -19,8 +19,9 @@ import torch
 from safmn_bench.ablations.runs.failures import cause_of, last_lines, record_failure
 from safmn_bench.ablations.runs.running import Plan, run
 from safmn_bench.ablations.runs.signals import stop_on_signals
+from safmn_bench.ablations.sweeps.jobs import AT_CUT
 from safmn_bench.ablations.training.distributed import Group
-from safmn_bench.ablations.training.loop import Scores, Stopped
+from safmn_bench.ablations.training.loop import AtCut, Scores, Stopped
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.locks import Busy
 from safmn_bench.profiling.common.memory import free_bytes, keep_freed_memory
@@ -93,6 +94,8 @@ def outcome(
         record = run(plan, Group(0, 1, plan.device), progress, stop)
         assert record is not None
         return "done", record.status
+    except AtCut:
+        return "done", AT_CUT
     except Stopped as stopped:
         return "stopped", str(stopped)
     except Busy as busy:

@@ -35,6 +35,10 @@ class Stopped(Exception):
     """Training was asked to stop; its checkpoint is written."""
 
 
+class AtCut(Stopped):
+    """Training has come as far as it was to go for now; its checkpoint is written."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trained:
     """What training leaves. `weights` is the averaged network's state; None after a collapse before any validation."""
@@ -56,6 +60,8 @@ class Hooks:
     """Told (iterations done, mean loss, scores or None) as they come in."""
     stop: Callable[[], bool]
     """Whether to save and stop now."""
+    until: int | None = None
+    """The iteration after which to save and leave, as if stopped there; None: the recipe's end."""
 
 
 class Training:
@@ -74,14 +80,16 @@ class Training:
         self.best: dict[str, Any] = {HEADLINE: None, "iteration": 0, "weights": None}
 
     def run(self) -> Trained:
-        """Train to the end of the recipe or to a collapse. Raises Stopped when asked to stop."""
+        """Train to the end of the recipe or to a collapse. Raises Stopped when asked to stop, AtCut at `until`."""
         self.resume()
+        if self.at_cut():
+            raise AtCut(f"at the cut, after {self.done} iterations")
         keys = self.recipe.train
         started = time.perf_counter()
         for iteration, (lr, hr) in enumerate(self.batches.take(self.done, keys.iterations), start=self.done):
             self.unread.append(self.learner.step(lr, hr, iteration))
             self.done = iteration + 1
-            stop = self.asked_to_stop()
+            stop = self.asked_to_stop() or self.at_cut()
             if not (stop or self.due(READ_EVERY, keys.log_every, keys.validate_every, keys.save_every)):
                 continue
             collapsed = self.read_losses()
@@ -94,6 +102,8 @@ class Training:
                 return self.collapsed()
             if stop or self.due(keys.save_every):
                 self.save()
+            if self.at_cut():
+                raise AtCut(f"at the cut, after {self.done} iterations")
             if stop:
                 raise Stopped(f"stopped after {self.done} iterations")
             started = time.perf_counter()
@@ -114,6 +124,10 @@ class Training:
         if self.group.world == 1:
             return self.hooks.stop()
         return self.due(READ_EVERY) and self.group.any(self.hooks.stop())
+
+    def at_cut(self) -> bool:
+        """Whether training has come as far as it is to go for now."""
+        return self.hooks.until is not None and self.done >= self.hooks.until
 
     def due(self, *intervals: int) -> bool:
         """Whether one of the intervals ends here; the last iteration ends them all."""

@@ -41,7 +41,7 @@ def readme(study: Study, ranking: Rows, budgets: Rows, lam: Rows, figures: Seque
         recipe=study.records[0].recipe.get("name", "?"),
         budget=budget_of(study.records[0]),
         origin=origin(study.records),
-        caveats=caveat_notes(study.rows, study.failed),
+        caveats=caveat_notes(study.rows, study.unfinished),
         protocols=sorted({record.protocol for record in study.records}),
         commands=run_commands(study),
         study_command=study_command(study),

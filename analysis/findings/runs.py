@@ -12,8 +12,8 @@ from safmn_bench.analysis.stats.groups import (
     RECORDS,
     Measured,
     datasets_of,
-    find_failures,
     find_runs,
+    find_unfinished,
     measure,
     metrics_of,
 )
@@ -38,7 +38,7 @@ class Study:
     """One per network, of the setting that most runs have."""
     shorter: Mapping[int, Sequence[Record]]
     """Iterations -> the runs below `budget/`."""
-    failed: Sequence[Record] = ()
+    unfinished: Sequence[Record] = ()
     """Runs of the folder without a result."""
 
     @property
@@ -69,8 +69,8 @@ class Study:
 
 def read_study(folder: Path) -> Study:
     """Read everything below the folder. Raises UserError where it has no finished run at the paper's scale."""
-    runs = _in_order(folder)
-    measured = measure([record for _, record in runs], SCALE)
+    runs, unfinished = _in_order(folder), find_unfinished(folder)
+    measured = measure([record for _, record in runs], SCALE, unfinished=unfinished)
     if not measured:
         raise UserError(
             f"{folder} has no run at scale {SCALE}, that of Tables 3 and 4. Give another folder with --runs."
@@ -81,9 +81,7 @@ def read_study(folder: Path) -> Study:
         for _, record in _in_order(below) if any(below.glob(RECORDS)) else ():
             shorter.setdefault(planned_iterations(record), []).append(record)
     rows = [row for row in measured if row.setting == setting]
-    return Study(
-        folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), failed=find_failures(folder)
-    )
+    return Study(folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=unfinished)
 
 
 def _in_order(folder: Path) -> list[tuple[RunFolder, Record]]:

@@ -1,7 +1,7 @@
 """What a reader must know about measured rows before comparing them, in one sentence each: for tables, report, study.
 
 Recipe keys that a network changes, networks that are no better than bicubic, benchmarks of one name that hold different
-images, and runs that failed. Nothing is said where there is nothing.
+images, and runs that failed or were stopped. Nothing is said where there is nothing.
 """
 
 from collections import Counter
@@ -24,10 +24,10 @@ BELOW = "†"
 """Marks a mean that is not above bicubic's on the same images."""
 
 
-def caveat_notes(rows: Sequence[Measured], failed: Sequence[Record] = ()) -> list[str]:
+def caveat_notes(rows: Sequence[Measured], unfinished: Sequence[Record] = ()) -> list[str]:
     """Every such sentence."""
     return [*recipe_notes(rows), *bicubic_notes(rows), *identical_notes(rows), *content_notes(rows),
-            *ending_notes(rows, failed)]  # fmt: skip
+            *ending_notes(rows, unfinished)]  # fmt: skip
 
 
 def recipe_notes(rows: Sequence[Measured]) -> list[str]:
@@ -112,26 +112,27 @@ def content_notes(rows: Sequence[Measured]) -> list[str]:
     return notes
 
 
-def ending_notes(rows: Sequence[Measured], failed: Sequence[Record]) -> list[str]:
-    """How many runs there are, and how those ended that failed: one note, where some did."""
-    if not failed:
+def ending_notes(rows: Sequence[Measured], unfinished: Sequence[Record]) -> list[str]:
+    """How many runs there are, and how those ended that have no result: one note, where there are such."""
+    if not unfinished:
         return []
     records = [record for row in rows for record in row.records]
-    return [f"{counted(records, failed)}."]
+    return [f"{counted(records, unfinished)}."]
 
 
-def counted(records: Sequence[Record], failed: Sequence[Record], at: str = "") -> str:
-    """Networks and runs, how many of these collapsed or failed, and each failure with its cause; no full stop."""
-    networks = len({record.variant for record in (*records, *failed)})
+def counted(records: Sequence[Record], unfinished: Sequence[Record], at: str = "") -> str:
+    """Networks and runs, how many of these ended otherwise, and each without a result with its cause; no full stop."""
+    networks = len({record.variant for record in (*records, *unfinished)})
     collapsed = sum(record.status == "collapsed" for record in records)
-    ends = [f"{count} {word}" for count, word in ((collapsed, "collapsed"), (len(failed), "failed")) if count]
-    text = f"{networks} networks in {len(records) + len(failed)} runs{at}"
-    causes = f": {'; '.join(map(failure, failed))}" if failed else ""
+    counts = {"collapsed": collapsed, **Counter(record.status for record in unfinished)}
+    ends = [f"{count} {word}" for word, count in counts.items() if count]
+    text = f"{networks} networks in {len(records) + len(unfinished)} runs{at}"
+    causes = f": {'; '.join(map(failure, unfinished))}" if unfinished else ""
     return text + (f", {' and '.join(ends)}" if ends else "") + causes
 
 
 def failure(record: Record) -> str:
-    """A failed run with its cause."""
+    """A run without a result, with its cause."""
     return f"{record.variant} x{record.scale} seed {record.seed}: {record.error or 'no cause recorded'}"
 
 

@@ -22,7 +22,7 @@ from safmn_bench.ablations.judging.significance import (
 )
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
-from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder, read_record
 from safmn_bench.ablations.scoring.score import comparable
 from safmn_bench.analysis.stats.contents import contents_of, differing
 from safmn_bench.models.errors import UserError
@@ -73,16 +73,22 @@ class Measured:
         return {seed: images for seed, images in runs.items() if images}
 
 
-def measure(records: Sequence[Record], scale: int, baseline: str = BASELINE) -> list[Measured]:
-    """The networks of `records` at one scale, in the order met, each compared with `baseline` of its own setting."""
+def measure(
+    records: Sequence[Record], scale: int, baseline: str = BASELINE, unfinished: Sequence[Record] = ()
+) -> list[Measured]:
+    """The networks of `records` at one scale, in the order met, each compared with `baseline` of its own setting.
+
+    `unfinished`: runs without a result (`find_unfinished`); networks that halving stopped count in their family.
+    """
     groups: dict[tuple[str, str], list[Record]] = {}
-    ended = [record for record in records if record.scale == scale and record.status != "failed"]
+    ended = [record for record in records if record.scale == scale and record.status not in WITHOUT_RESULT]
     several = differing(ended)
     for record in ended:
         groups.setdefault((record.variant, setting(record) + contents_of(record, several)), []).append(record)
     rows = [Measured(name=name, scale=scale, setting=one, records=runs) for (name, one), runs in groups.items()]
     for one in dict.fromkeys(row.setting for row in rows):
-        found = _comparisons([row for row in rows if row.setting == one], baseline)
+        alike = [row for row in rows if row.setting == one]
+        found = _comparisons(alike, baseline, _stopped_beside(alike, unfinished))
         rows = [replace(row, comparisons=found.get(row.name, {})) if row.setting == one else row for row in rows]
     return rows
 
@@ -155,15 +161,31 @@ def noise_floor(rows: Sequence[Measured], dataset: str, metric: str = HEADLINE) 
     return noise if noise.run.freedom else None
 
 
-def _comparisons(rows: Sequence[Measured], baseline: str) -> dict[str, dict[tuple[str, str], Comparison]]:
-    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting."""
+def _stopped_beside(rows: Sequence[Measured], unfinished: Sequence[Record]) -> list[Measured]:
+    """Networks of the rows' setting of which halving stopped every run."""
+    groups: dict[str, list[Record]] = {}
+    for record in unfinished:
+        alike = record.scale == rows[0].scale and rows[0].setting.startswith(setting(record))
+        if record.status == "stopped" and alike and record.variant not in {row.name for row in rows}:
+            groups.setdefault(record.variant, []).append(record)
+    return [
+        Measured(name=name, scale=rows[0].scale, setting=rows[0].setting, records=runs) for name, runs in groups.items()
+    ]
+
+
+def _comparisons(
+    rows: Sequence[Measured], baseline: str, stopped: Sequence[Measured]
+) -> dict[str, dict[tuple[str, str], Comparison]]:
+    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting, as those stopped."""
+    twins, names = twins_of([*rows, *stopped]), {row.name for row in stopped}
+    dropped = len(names - set(twins))
     found: dict[str, dict[tuple[str, str], Comparison]] = {}
     for dataset in datasets_of(rows):
         for metric in (one.name for one in metrics_of(rows)):
             scores = _family(rows, dataset, metric)
             if baseline not in scores or not _common_images(scores):
                 continue
-            for name, one in compare(scores, baseline, twins_of(rows)).items():
+            for name, one in compare(scores, baseline, twins, dropped=dropped).items():
                 found.setdefault(name, {})[dataset, metric] = one
     return found
 
@@ -184,7 +206,7 @@ def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
     stands there twice.
     """
     everything = _all_runs(runs)
-    found = [run for run in everything if run[1].status != "failed"]
+    found = [run for run in everything if run[1].status not in WITHOUT_RESULT]
     if not found:
         failed = "".join(f" {len(everything)} failed, such as {r.variant}: {r.error}." for _, r in everything[:1])
         raise UserError(f"{runs} holds no finished run ({RECORDS}).{failed} Run ablations/run.py --out {runs} first.")
@@ -192,9 +214,9 @@ def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
     return found
 
 
-def find_failures(runs: Path) -> list[Record]:
-    """Every failed run below `runs`, by variant, scale and seed."""
-    return [record for _, record in _all_runs(runs) if record.status == "failed"]
+def find_unfinished(runs: Path) -> list[Record]:
+    """Every run below `runs` that failed or that halving stopped, by variant, scale and seed."""
+    return [record for _, record in _all_runs(runs) if record.status in WITHOUT_RESULT]
 
 
 def _require_each_once(runs: Sequence[tuple[RunFolder, Record]]) -> None:

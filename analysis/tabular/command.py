@@ -11,7 +11,7 @@ from pathlib import Path
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, with_times
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_failures, find_runs, measure
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, find_unfinished, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, build
 from safmn_bench.analysis.tabular.latex import to_latex
@@ -30,8 +30,8 @@ def table_of(
 ) -> Table:
     """Table `number` of the paper. Raises UserError for unusable files, and for a scale that the table has not."""
     records = [record for _, record in find_runs(runs)] if runs is not None else []
-    failed = find_failures(runs) if runs is not None else []
-    return tabulate(number, records, read_profiles(profiles), scale, failed)
+    unfinished = find_unfinished(runs) if runs is not None else []
+    return tabulate(number, records, read_profiles(profiles), scale, unfinished)
 
 
 def tabulate(
@@ -39,7 +39,7 @@ def tabulate(
     records: Sequence[Record],
     profiles: Profiles,
     scale: int | None = None,
-    failed: Sequence[Record] = (),
+    unfinished: Sequence[Record] = (),
 ) -> Table:
     """The same from what was read; only what belongs to the table is taken."""
     if number in (2, 5):
@@ -47,21 +47,22 @@ def tabulate(
             raise UserError(f"Table {number} has no scale to choose: leave out --scale {scale}.")
         return table2(profiles) if number == 2 else table5(profiles)
     scales = [scale] if scale else [2, 3, 4] if number in NETWORK_TABLES else [4]
-    measured: list[Measured] = [row for at in scales for row in _measured(number, records, at)]
+    measured: list[Measured] = [row for at in scales for row in _measured(number, records, at, unfinished)]
     entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
-    failed = [record for record in failed if record.scale in scales and belongs(record, number)]
+    unfinished = [record for record in unfinished if record.scale in scales and belongs(record, number)]
     times = with_times(entries, profiles) if number == 6 else []
-    return build(number, entries, scale, notes_for(number, measured, profiles, failed), times)
+    return build(number, entries, scale, notes_for(number, measured, profiles, unfinished), times)
 
 
-def _measured(number: int, records: Sequence[Record], scale: int) -> list[Measured]:
+def _measured(number: int, records: Sequence[Record], scale: int, unfinished: Sequence[Record]) -> list[Measured]:
     """What the table shows; variants of Tables 3 and 4 are compared as one family, wherever they are shown.
 
     Alone, Table 4 would judge by the scatter of few runs, and a difference could stand in one table and not in the
     other.
     """
     together = (number,) if number in NETWORK_TABLES else (3, 4)
-    rows = measure([record for record in records if any(belongs(record, table) for table in together)], scale)
+    runs, others = ([r for r in some if any(belongs(r, table) for table in together)] for some in (records, unfinished))
+    rows = measure(runs, scale, unfinished=others)
     return [row for row in rows if belongs(row.records[0], number)]
 
 

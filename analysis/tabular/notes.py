@@ -29,13 +29,13 @@ _ASTERISK = "*: training collapsed; the scores are of weights from before."
 
 
 def notes_for(
-    number: int, measured: Sequence[Measured], profiles: Profiles, failed: Sequence[Record] = ()
+    number: int, measured: Sequence[Measured], profiles: Profiles, unfinished: Sequence[Record] = ()
 ) -> list[str]:
     """All notes of a table, the general ones first."""
     general = _RIVALS if number == 6 else _PUBLISHED
     notes = [general, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
     notes += _noise_floor(measured) + _twins(measured)
-    notes += provenance_notes(measured) + caveat_notes(measured, failed) + collapse_notes(measured)
+    notes += provenance_notes(measured) + caveat_notes(measured, unfinished) + collapse_notes(measured)
     notes += _scatter(measured) + (_times(profiles) if number == 6 else [])
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
 

@@ -12,7 +12,7 @@ from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.stats.caveats import counted
-from safmn_bench.analysis.stats.groups import find_failures, find_runs
+from safmn_bench.analysis.stats.groups import find_runs, find_unfinished
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
 from safmn_bench.analysis.webpage import rows as report_rows
@@ -39,7 +39,7 @@ def make(options: ReportOptions) -> Path:
         device=device, window=Window(*options.lam_window) if options.lam_window else None,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
-    write_text(path, page_of(runs, show, profiles, made, find_failures(options.runs)))
+    write_text(path, page_of(runs, show, profiles, made, find_unfinished(options.runs)))
     return path
 
 
@@ -57,8 +57,8 @@ class Show:
     """Path steps at once; None lets the free memory decide, and with it the last digits of an attribution."""
 
 
-def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, failed: Sequence[Record] = ()) -> str:
-    """The page's HTML; `failed`: runs without a result. Raises UserError where it would be too large."""
+def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, unfinished: Sequence[Record] = ()) -> str:
+    """The page's HTML; `unfinished`: runs without a result. Raises UserError where it would be too large."""
     if show.device.type == "cpu":
         keep_freed_memory()
     runs = sorted(runs, key=lambda run: paper_order(run[1].variant))
@@ -66,9 +66,9 @@ def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, failed: Seque
     scales = sorted({record.scale for record in records})
     view = View(
         title="Super-resolution ablations, measured",
-        lead=lead(records, failed),
-        scales=[scale_view(runs, scale, pictures_of(runs, scale, show)) for scale in scales],
-        runs=report_rows.runs([*records, *failed]),
+        lead=lead(records, unfinished),
+        scales=[scale_view(runs, scale, pictures_of(runs, scale, show), unfinished) for scale in scales],
+        runs=report_rows.runs([*records, *unfinished]),
         profiles=profile_grids(profiles),
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),
@@ -77,10 +77,10 @@ def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, failed: Seque
     return render(view)
 
 
-def lead(records: Sequence[Record], failed: Sequence[Record]) -> str:
+def lead(records: Sequence[Record], unfinished: Sequence[Record]) -> str:
     """The report in one sentence: networks, runs, and each failure."""
     at = " and ".join(f"x{scale}" for scale in sorted({record.scale for record in records}))
-    return f"{counted(records, failed, f' at {at}')}."
+    return f"{counted(records, unfinished, f' at {at}')}."
 
 
 def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:

@@ -83,13 +83,13 @@ class Pictures:
     left_out: list[str] = field(default_factory=list)
 
 
-def scale_view(runs: Runs, scale: int, pictures: Pictures) -> ScaleView:
-    """All about the runs of one scale."""
+def scale_view(runs: Runs, scale: int, pictures: Pictures, unfinished: Sequence[Record] = ()) -> ScaleView:
+    """All about the runs of one scale; `unfinished`: those without a result."""
     here = [(folder, record) for folder, record in runs if record.scale == scale]
     here.sort(key=lambda run: paper_order(run[1].variant))
-    rows = measure([record for _, record in here], scale)
+    rows = measure([record for _, record in here], scale, unfinished=unfinished)
     rows.sort(key=lambda row: paper_order(row.name))
-    curves, missing = _curves([run for run in here if run[1].status != "failed"])
+    curves, missing = _curves(here)
     return ScaleView(
         scale=scale,
         overview=report_rows.overview(rows, scale),

@@ -138,6 +138,24 @@ def test_what_slurm_refuses_is_one_paragraph(cluster: dict[str, str], photograph
     assert "Traceback" not in refused.stderr
 
 
+def test_halving_stops_the_same_runs_as_here_and_survivors_have_their_bits(
+    cluster: dict[str, str], photographs: Path, tmp_path: Path
+):
+    rates = {"good": "5.0e-3", "better": "6.0e-3", "slow": "2.0e-5", "slower": "1.5e-5"}
+    names = variants(tmp_path, **{name: f"optimizer.lr: {lr}" for name, lr in rates.items()})
+    half = ["--seeds", "0", "1", "--halve", "0.5", "--set", "train.iterations=40", "train.validate_every=10"]
+    call = sweep_arguments(photographs, tmp_path / "slurm", names, *half)
+    done = subprocess.run([*RUN, *call, *ENGINE], env=cluster, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Halving stopped 4 of 8 runs and saved 25 % of the iterations." in done.stdout
+    torch.set_num_threads(1)
+    assert main([*call, "--out", str(tmp_path / "here")]) == 0
+    ends = [{run: row["status"] for run, row in lines_of(tmp_path / out).items()} for out in ("slurm", "here")]
+    assert ends[0] == ends[1]
+    for name in ("good", "better"):
+        assert_same(run_folder(tmp_path / "here", name), run_folder(tmp_path / "slurm", name))
+
+
 @contextlib.contextmanager
 def launched(call: list[str], cluster: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A launcher, which does not outlive a test that fails."""

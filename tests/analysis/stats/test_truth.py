@@ -13,7 +13,7 @@ from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.runs import read_study
 from safmn_bench.analysis.stats.caveats import caveat_notes, changes_of, counted
 from safmn_bench.analysis.stats.contents import fingerprint
-from safmn_bench.analysis.stats.groups import find_failures, find_runs, measure
+from safmn_bench.analysis.stats.groups import find_runs, find_unfinished, measure
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.tabular.command import WRITERS, table_of, tabulate
 from safmn_bench.analysis.webpage.command import lead
@@ -86,7 +86,7 @@ SAID: dict[str, tuple[list[Record], list[Record], list[str]]] = {
 def test_what_differs_is_said_under_the_tables(name: str):
     records, failed, said = SAID[name]
     assert caveat_notes(measure(records, 4), failed) == said
-    notes = list(tabulate(3, records, Profiles(), failed=failed).notes)
+    notes = list(tabulate(3, records, Profiles(), unfinished=failed).notes)
     assert [note for note in notes if note in said] == said
 
 
@@ -175,7 +175,7 @@ def test_failed_runs_are_counted_and_named_in_table_report_and_study(tmp_path: P
         write_run(tmp_path, one)
     said = "3 networks in 3 runs, 1 failed: w_SE x4 seed 2: out of memory: 3 GiB."
     assert said in table_of(3, runs=tmp_path).notes
-    failed = find_failures(tmp_path)
+    failed = find_unfinished(tmp_path)
     assert lead([record for _, record in find_runs(tmp_path)], failed) == said.replace("runs,", "runs at x4,")
     assert markdown(said) in readme(read_study(tmp_path), [], [], [], [])
     assert counted([], failed) == "1 networks in 1 runs, 1 failed: w_SE x4 seed 2: out of memory: 3 GiB"
