@@ -7,6 +7,7 @@ the run: the effective configuration, machine, versions and commit.
 import csv
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from safmn_bench.ablations.metrics import HEADLINE, finite_mean, metrics_in
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.files import write_csv, write_json
+from safmn_bench.profiling.common.files import csv_rows, write_csv, write_json
 
 WITHOUT_RESULT = ("failed", "stopped")
 """States of a record that holds no score: the run failed, or its sweep stopped it at the cut."""
@@ -172,15 +173,21 @@ def forget_no_result(folder: RunFolder) -> None:
 class RunLog:
     """losses.csv and validation.csv: rows in memory, written whole and atomically with every checkpoint."""
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+    def __init__(self, folder: RunFolder, log_every: int, validate_every: int) -> None:
+        self.folder, self.log_every, self.validate_every = folder, log_every, validate_every
         self.losses: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
 
     def restore(self, iterations: int) -> None:
-        """Read back what was written, up to the checkpoint's iteration: later rows will be made again."""
+        """Read back what was written, up to the checkpoint's iteration: later rows will be made again.
+
+        Says so where rows are gone that were written with the checkpoint: training does not need them, figures do.
+        """
         self.losses = _read_rows(self.folder.losses, iterations)
         self.validation = _read_rows(self.folder.validation, iterations)
+        _tell_missing(self.folder.losses, self.losses, range(self.log_every, iterations + 1, self.log_every))
+        due = range(self.validate_every, iterations + 1, self.validate_every)
+        _tell_missing(self.folder.validation, self.validation, due)
 
     def write(self) -> None:
         """Write both files."""
@@ -196,10 +203,21 @@ def validation_at(folder: RunFolder, iteration: int) -> tuple[str, float] | None
 
 
 def _read_rows(path: Path, iterations: int) -> list[dict[str, Any]]:
-    if not path.exists():
+    """The rows up to an iteration; none of a file that is missing or damaged."""
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            return [row for row in map(_parsed, csv_rows(handle)) if row["iteration"] <= iterations]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [_parsed(row) for row in csv.DictReader(handle) if int(row["iteration"]) <= iterations]
+
+
+def _tell_missing(path: Path, rows: Sequence[Mapping[str, Any]], due: range) -> None:
+    if missing := set(due) - {row["iteration"] for row in rows}:
+        print(
+            f"warning: {path} lacks {len(missing)} of {len(due)} rows up to iteration {due.stop - 1}, the first of "
+            f"them {min(missing)}: it is damaged, or was removed or emptied. Training goes on; the rows are lost.",
+            file=sys.stderr,
+        )
 
 
 def _parsed(row: Mapping[str, str]) -> dict[str, Any]:

@@ -22,8 +22,9 @@ def main(argv: list[str] | None = None) -> int:
 
     options = latency_arguments().read(argv)
     from safmn_bench.profiling.common.devices import choose_device
-    from safmn_bench.profiling.common.files import require_writable, write_csv
+    from safmn_bench.profiling.common.files import write_csv
     from safmn_bench.profiling.common.machine import result_file
+    from safmn_bench.profiling.common.places import is_stream, require_writable, target_of
     from safmn_bench.profiling.timing import table
     from safmn_bench.profiling.timing.forms import jobs_of
     from safmn_bench.profiling.timing.interleaved import Timed, measure, referee
@@ -32,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     path = result_file(options.csv, "latency", device) if options.csv else None
     require_writable(path)
     jobs = jobs_of(options, device)
-    partial = path.with_name(f"{path.name}.partial") if path is not None else None
+    target = None if path is None or is_stream(path) else target_of(path)
+    partial = target.with_name(f"{target.name}.partial") if target is not None else None
 
     def keep(timed: Sequence[Timed]) -> None:
         """The rows of the rounds so far, for a command that is stopped."""
@@ -42,9 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     timed = referee(jobs, options.runs) if options.protocol == "ntire" else measure(jobs, options.runs, keep)
     rows = table.rows(timed, options.protocol, device)
     table.show(rows, timed, options.protocol)
-    if path is not None and partial is not None:
+    if path is not None:
         write_csv(path, table.COLUMNS, rows)
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)
         print(f"Written: {path}")
     failed = [network for network in timed if network.failure]
     for network in failed:

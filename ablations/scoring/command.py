@@ -20,8 +20,9 @@ from safmn_bench.models.names import find_candidate
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
-from safmn_bench.profiling.common.files import csv_as_it_comes, require_writable
+from safmn_bench.profiling.common.files import csv_as_it_comes
 from safmn_bench.profiling.common.images import write_png
+from safmn_bench.profiling.common.places import require_writable
 from safmn_bench.profiling.common.provenance import write_sidecar
 
 COLUMNS = ("model", "scale", "weights", "dataset", "image")  # and a column per metric

@@ -1,6 +1,5 @@
 """A sweep: the plan is shown, what is finished is skipped, the rest runs, and a table and sweep.csv come out."""
 
-import csv
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from safmn_bench.ablations.training.distributed import Group, join, leave
 from safmn_bench.ablations.training.loop import Stopped
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common import console
-from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.files import csv_rows, write_csv
 from safmn_bench.profiling.common.memory import keep_freed_memory
 
 COLUMNS = ("variant", "model", "scale", "seed", "status", "cause", "iterations", "train_seconds", "config_hash", "log")
@@ -222,4 +221,4 @@ def read_sweep(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+        return list(csv_rows(handle))

@@ -70,7 +70,7 @@ class Training:
     def __init__(self, learner: Learner, batches: Batches, recipe: Recipe, folder: RunFolder, hooks: Hooks) -> None:
         self.learner, self.batches, self.recipe, self.folder, self.hooks = learner, batches, recipe, folder, hooks
         self.group = learner.group
-        self.log = RunLog(folder)
+        self.log = RunLog(folder, recipe.train.log_every, recipe.train.validate_every)
         self.watch = CollapseWatch()
         self.done = 0  # iterations
         self.seconds = 0.0  # of training alone: validation and saving are left out

@@ -25,9 +25,10 @@ from safmn_bench.analysis.networks import Subject, subjects
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
-from safmn_bench.profiling.common.files import csv_as_it_comes, require_writable, write_csv
+from safmn_bench.profiling.common.files import csv_as_it_comes, write_csv
 from safmn_bench.profiling.common.images import list_images
 from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.common.places import require_writable
 
 
 @dataclass(frozen=True)

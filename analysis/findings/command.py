@@ -34,7 +34,8 @@ from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.stats.provenance import days
 from safmn_bench.analysis.tabular.command import WRITERS, stable, tabulate
 from safmn_bench.analysis.webpage.command import Show, page_of
-from safmn_bench.profiling.common.files import require_writable, write_csv, write_text
+from safmn_bench.profiling.common.files import write_csv, write_text
+from safmn_bench.profiling.common.places import require_writable
 
 TABLES = (3, 4)
 _ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}

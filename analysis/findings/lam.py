@@ -5,7 +5,6 @@ differs between two runs on one machine is written: no times, and the path steps
 fixed size, since their sums round differently in others. Another processor rounds differently too.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import number
 from safmn_bench.analysis.webpage.pictures import MOST_NETWORKS
 from safmn_bench.profiling.common.console import progress
-from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.files import csv_rows, write_csv
 from safmn_bench.profiling.common.provenance import is_of, write_sidecar
 
 FILE = "lam.csv"
@@ -91,7 +90,7 @@ def read_lam(out: Path) -> Rows:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+        return list(csv_rows(handle))
 
 
 def di_scores(rows: Rows) -> dict[str, dict[int, dict[str, float]]]:

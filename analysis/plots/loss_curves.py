@@ -1,6 +1,5 @@
 """Figure 7: training loss against iterations; smoothed, the raw curves faint, seeds as a band, collapses marked."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.files import csv_rows
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _at(iterations: np.ndarray, curve: Curve, values: np.ndarray) -> np.ndarray:
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with path.open(newline="", encoding="utf-8") as handle:
-            rows = [(float(row["iteration"]), float(row["loss"])) for row in csv.DictReader(handle)]
+            rows = [(float(row["iteration"]), float(row["loss"])) for row in csv_rows(handle)]
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}. Run that seed again.") from error
     except (KeyError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safmn_bench.ablations.metrics import HEADLINE, metrics_in
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.files import csv_rows
 
 Rows = list[dict[str, str]]
 _TELLING = {
@@ -80,8 +81,9 @@ def number(cell: str | None) -> float | None:
 def _read(file: Path) -> tuple[str, Rows]:
     try:
         with file.open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            rows, columns = list(reader), reader.fieldnames or ()
+            columns = next(csv.reader(handle), [])
+            handle.seek(0)
+            rows = list(csv_rows(handle))
     except OSError as error:
         raise UserError(f"Cannot read {file}: {error.strerror}. Give a CSV file that exists.") from error
     except (csv.Error, UnicodeDecodeError) as error:

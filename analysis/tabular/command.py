@@ -3,8 +3,6 @@
 CSV holds every field to 12 digits, Markdown shows the best bold and the second best in italics, LaTeX is latex.py's.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from safmn_bench.analysis.tabular.table import Column, Table, cells_of
 from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.names import network_key
 from safmn_bench.models.variants import TABLE3, TABLE4, VARIANTS
+from safmn_bench.profiling.common.files import csv_line
 
 _NAMES = {3: {one.name for one in TABLE3}, 4: {one.name for one in TABLE4}}
 
@@ -85,12 +84,8 @@ def _entry_belongs(entry: Entry, number: int) -> bool:
 
 def to_csv(table: Table) -> str:
     """A line per row, a column per field; an empty cell where there is no value."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(table.fields)
-    for row in table.rows:
-        writer.writerow([_plain(row.values.get(key)) for key in table.fields])
-    return buffer.getvalue()
+    lines = [[_plain(row.values.get(key)) for key in table.fields] for row in table.rows]
+    return "".join(map(csv_line, [table.fields, *lines]))
 
 
 def stable(value: float) -> float:

@@ -22,9 +22,10 @@ from safmn_bench.analysis.webpage.pictures import comparison, lam_panels, networ
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.devices import choose_device
-from safmn_bench.profiling.common.files import require_writable, write_text
+from safmn_bench.profiling.common.files import write_text
 from safmn_bench.profiling.common.machine import commit
 from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.common.places import require_writable
 
 
 def make(options: ReportOptions) -> Path:

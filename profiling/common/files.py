@@ -1,21 +1,31 @@
 """Writing files so that a crash, a kill or a full disk never leaves half of one behind.
 
 Every file is written under a temporary name beside its target, flushed to the disk and renamed over it: a reader
-sees the old content or the new, and the old stays valid until the new is complete.
+sees the old content or the new, and the old stays valid until the new is complete. What is no file (a device, a FIFO)
+is written to; where a symbolic link leads, that is replaced and the link stays.
 """
 
 import csv
 import io
 import json
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.places import (
+    cannot_write,
+    is_stream,
+    require_writable,
+    sync_folder,
+    target_of,
+    temporary_beside,
+    write_to_stream,
+)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -25,29 +35,42 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     what stood at `path` before is then untouched.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            write(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _cannot_write(path, error) from error
+        if is_stream(path):
+            buffer = io.BytesIO()
+            write(buffer)
+            write_to_stream(path, buffer.getvalue())
+            return
+        _replace(target_of(path), write)
+    except Exception as error:
+        if (refusal := _refusal(error)) is not None:
+            raise cannot_write(path, refusal) from error
         raise
 
 
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("x+b") as handle:
+            write(handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _refusal(error: BaseException | None) -> OSError | None:
+    """What the system answered: writers in C, such as torch.save's, tell of a full disk by an error of their own."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
-    write_atomically(path, lambda handle: handle.write(text.encode("utf-8")))
+    """Write UTF-8 text atomically; what has no place in it, of names of any bytes, as escapes such as \\udce9."""
+    write_atomically(path, lambda handle: handle.write(text.encode("utf-8", "backslashreplace")))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -77,13 +100,17 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
     if path is None:
         yield lambda row: None
         return
-    partial = path.with_name(f"{path.name}.partial")
     require_writable(path)
+    if is_stream(path):
+        yield _row_by_row(path, columns)
+        return
+    path = target_of(path)
+    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = partial.open("w", encoding="utf-8", newline="")
+        handle = partial.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
-        raise _cannot_write(partial, error) from error
+        raise cannot_write(partial, error) from error
     written = 0
 
     def add(row: Mapping[str, Any]) -> None:
@@ -92,7 +119,7 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
             handle.write(csv_line([row[column] for column in columns]))
             handle.flush()
         except OSError as error:
-            raise _cannot_write(partial, error) from error
+            raise cannot_write(partial, error) from error
         written += 1
 
     with handle:
@@ -112,41 +139,41 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def _row_by_row(path: Path, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], None]:
+    def add(row: Mapping[str, Any]) -> None:
+        write_line([row[column] for column in columns])
+
+    def write_line(cells: Sequence[Any]) -> None:
+        write_text(path, csv_line(cells))
+
+    write_line(columns)
+    return add
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r].")  # spreadsheets run what begins so
+_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?( ± [\d.]+)?|[+-](inf|nan)", re.I)
 
 
 def csv_line(cells: Sequence[Any]) -> str:
-    """One line of a CSV; None is an empty cell."""
+    """One line of a CSV; None is an empty cell. Text that a spreadsheet would run gets a ' before it."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    csv.writer(buffer, lineterminator="\n").writerow([_plain(cell) for cell in cells])
     return buffer.getvalue()
 
 
-def _cannot_write(path: Path, error: OSError) -> UserError:
-    reason = error.strerror or str(error)
-    return UserError(f"Cannot write {path}: {reason}. Choose a folder that you may write to and that has room.")
+def csv_rows(handle: TextIO) -> Iterator[dict[str, str]]:
+    """The rows of a CSV as they were before `csv_line`."""
+    for row in csv.DictReader(handle):
+        yield {column: text[1:] if _quoted(text) else text for column, text in row.items()}
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _plain(cell: Any) -> Any:
+    runs = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if runs else cell
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def require_writable(path: Path | None, option: str = "--csv") -> None:
-    """Refuse, before any work, a file that could not be written after it."""
-    if path is None:
-        return
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        reason = "it is a folder" if path.is_dir() else f"{nearest} cannot be written to"
-        raise UserError(f"Cannot write {path}: {reason}. Choose another place with {option}.")
+def _quoted(text: object) -> bool:
+    return isinstance(text, str) and text.startswith("'") and _FORMULA.match(text) is not None

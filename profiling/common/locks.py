@@ -9,7 +9,6 @@ on, since there it may hold on one machine alone.
 import contextlib
 import json
 import os
-import socket
 import threading
 import time
 import uuid
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.processes import alive, host
 
 HEARTBEAT_S = 10.0
 STALE_S = 60.0
@@ -99,7 +99,7 @@ def described(path: Path) -> str:
 def _created(path: Path, token: str) -> bool:
     """Make the lock file, with its content from the first moment; False where there is one."""
     own = path.with_name(f".{path.name}.{token}")
-    content = {"host": _host(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S"), "token": token}
+    content = {"host": host(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S"), "token": token}
     try:
         own.write_text(json.dumps(content), encoding="utf-8")
         os.link(own, path)
@@ -140,7 +140,7 @@ def _stale(path: Path) -> bool:
     if age > STALE_S:
         return True
     owner = _owner(path)
-    return bool(owner) and owner["host"] == _host() and not _alive(int(str(owner["pid"])))
+    return bool(owner) and owner["host"] == host() and not alive(int(str(owner["pid"])))
 
 
 def _owner(path: Path) -> dict[str, object]:
@@ -148,30 +148,3 @@ def _owner(path: Path) -> dict[str, object]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _zombie(pid)
-
-
-def _zombie(pid: int) -> bool:
-    """Whether a process has ended and its parent has not yet noticed."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
-
-
-def _host() -> str:
-    """Where process numbers mean the same: name/boot/process namespace. Containers may share a name, not the rest."""
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return "/".join(parts)

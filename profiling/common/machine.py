@@ -11,7 +11,12 @@ from typing import Any
 
 import torch
 
+from safmn_bench.profiling.common.places import is_stream
+
 PACKAGES = ("safmn-bench", "torch", "fvcore", "numpy", "scikit-image", "pillow", "captum")
+
+_NO_LOCKS = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+"""`git status` rewrites the index and locks it meanwhile: a commit that the user makes just then would fail."""
 
 
 def machine(device: torch.device) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def hardware_name(device: torch.device) -> str:
 
 def result_file(given: Path, stem: str, device: torch.device) -> Path:
     """Where a result goes: `given`, or, if that is a folder, `<stem>_<hardware>.csv` in it."""
-    if given.suffix and not given.is_dir():
+    if is_stream(given) or (given.suffix and not given.is_dir()):
         return given
     return given / f"{stem}_{hardware_slug(device)}.csv"
 
@@ -106,6 +111,7 @@ def _driver() -> str:
 def _output(command: list[str]) -> str:
     """What a command prints, or nothing where it is not there or fails."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10, env=_NO_LOCKS)
+        return done.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

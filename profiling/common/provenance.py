@@ -15,6 +15,7 @@ import torch
 
 from safmn_bench.profiling.common.files import write_json
 from safmn_bench.profiling.common.machine import commit, machine, versions
+from safmn_bench.profiling.common.places import is_stream
 
 
 def sidecar_of(csv: Path) -> Path:
@@ -25,8 +26,10 @@ def sidecar_of(csv: Path) -> Path:
 def write_sidecar(csv: Path, script: str, options: Sequence[str], device: str, files: Mapping[str, Path]) -> None:
     """Write it for a CSV that is written by `script`, such as ablations/evaluate.py, with these options.
 
-    `files`: what else decided its numbers, such as weights, by what it is.
+    `files`: what else decided its numbers, such as weights, by what it is. Beside a device or FIFO nothing is written.
     """
+    if is_stream(csv):
+        return
     provenance: dict[str, Any] = {
         "csv": csv.name,
         "csv_sha256": sha256(csv),

@@ -2,13 +2,22 @@
 
 import contextlib
 import errno
+import io
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.files import csv_as_it_comes, write_atomically, write_csv, write_json, write_text
+from safmn_bench.profiling.common.files import (
+    csv_as_it_comes,
+    csv_line,
+    csv_rows,
+    write_atomically,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
@@ -82,3 +91,42 @@ def test_a_csv_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path)
         csv_as_it_comes(tmp_path / "file" / "scores.csv", ("image",)),
     ):
         pytest.fail("work began")
+
+
+# cell -> how it stands in the file; a spreadsheet runs text that begins with = + - @ or a tab
+CELLS: dict[str, tuple[object, str]] = {
+    "formula": ("=1+1", "'=1+1"),
+    "command": ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+    "plus": ("+1-1|x", "'+1-1|x"),
+    "minus": ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+    "at": ("@SUM(A1)", "'@SUM(A1)"),
+    "tab": ("\t=1", "'\t=1"),
+    "quote and formula": ("'=1", "''=1"),
+    "image": ("-0801.png", "'-0801.png"),
+    "negative number": (-0.5, "-0.5"),
+    "negative number as text": ("-0.5", "-0.5"),
+    "with an exponent": ("-1.5e-07", "-1.5e-07"),
+    "with an interval": ("+0.05 ± 0.01", "+0.05 ± 0.01"),
+    "infinite": (float("-inf"), "-inf"),
+    "a dash": ("-", "-"),
+    "quote": ("'a", "'a"),
+    "plain": ("a=b", "a=b"),
+    "nothing": (None, ""),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_no_cell_is_run_by_a_spreadsheet_and_every_one_reads_back(name: str):
+    cell, written = CELLS[name]
+    line = csv_line([cell, "end"])
+    assert line == f"{written},end\n"
+    read = next(csv_rows(io.StringIO("a,b\n" + line)))
+    assert read == {"a": "" if cell is None else str(cell), "b": "end"}
+
+
+def test_names_of_any_bytes_are_written_as_escapes(tmp_path: Path):
+    write_csv(tmp_path / "a.csv", ["image"], [{"image": "caf\udce9"}])
+    assert (tmp_path / "a.csv").read_bytes() == b"image\ncaf\\udce9\n"
+    with csv_as_it_comes(tmp_path / "b.csv", ["image"]) as add:
+        add({"image": "caf\udce9"})
+    assert (tmp_path / "b.csv").read_bytes() == b"image\ncaf\\udce9\n"
