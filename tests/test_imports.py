@@ -1,6 +1,7 @@
 """Which way imports run, between folders and between wings; `make check` runs this beside ruff and pyright."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,14 @@ def circle(imports: dict[str, set[str]]) -> list[str]:
 
 def test_no_import_runs_back_up():
     assert upward(imports_of(ROOT)) == []
+
+
+def test_nothing_imports_the_library_which_stands_on_all():
+    names = "|".join(path.stem for path in (ROOT / "library").glob("[!_]*.py"))
+    above = re.compile(rf"^\s*(import safmn_bench( as|$)|from safmn_bench import|from safmn_bench\.({names}) )", re.M)
+    assert above.search("    from safmn_bench.networks import count")
+    for path in (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
+        assert not above.search(path.read_text(encoding="utf-8")), path
 
 
 def test_no_rooms_import_each_other_in_a_circle():

@@ -20,7 +20,7 @@ CODE = ("models", "profiling", "ablations", "analysis")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that no build folder is left in the repository."""
     source = tmp_path_factory.mktemp("source")
-    for name in (*CODE, "results/paper"):
+    for name in (*CODE, "library", "results/paper"):
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -40,6 +40,7 @@ def test_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path):
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".yaml", ".html", ".css", ".js", ".tex", ".j2", ".txt", ".cpp", ".h")
     }
+    wanted |= {f"safmn_bench/{path.name}" for path in (ROOT / "library").iterdir() if path.is_file()}
     wanted |= {f"safmn_bench/paper/{path.name}" for path in (ROOT / "results" / "paper").glob("*.csv")}
     assert held == wanted
 
