@@ -171,7 +171,7 @@ def from_flat(values: Mapping[str, Any]) -> Recipe:
 
 
 def whole_config(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration (running.Plan.config) by dotted keys, with keys that came after it was written."""
+    """A run's configuration (runs/plan.py) by dotted keys, with keys that came after it was written."""
     return {f"recipe.{key}": value for key, value in LATER.items()} | flattened(nested)
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.weight_files import read_content
+from safmn_bench.models.stored.weight_files import converted, is_plain, read_content, require_numbers, told
 
 CONTAINERS = ("params", "state_dict", "model")
 PREFIXES = (
@@ -66,8 +66,8 @@ class _Found:
     def words(self) -> str:
         """For a Weights' `picked`."""
         also = f" (also there: {', '.join(self.beside[:6])})" if self.beside else ""
-        picked = f"key `{'.'.join(self.trail)}`{also}" if self.trail else "the whole file"
-        picked += f", prefix `{self.prefix}` dropped" if self.prefix else ""
+        picked = f"key `{told('.'.join(self.trail))}`{also}" if self.trail else "the whole file"
+        picked += f", prefix `{told(self.prefix)}` dropped" if self.prefix else ""
         if self.passed:
             many = f"{len(self.passed)} entries" if len(self.passed) > 1 else "an entry"
             picked += f", {many} passed over ({', '.join(self.passed[:3])}{', ...' if len(self.passed) > 3 else ''})"
@@ -93,7 +93,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def load_weights(network: nn.Module, path: Path) -> Weights:
-    """Load a file into a network, every key and shape equal; returns what was picked.
+    """Load a file into a network, every key and shape equal; returns what was picked, and from what it was converted.
 
     A network that knows other key layouts says so in `adapt_state_dict` (models/catalog.py). Raises UserError naming
     the key that does not fit, its shape there and here, and the likely cause; the network is then unchanged.
@@ -103,8 +103,9 @@ def load_weights(network: nn.Module, path: Path) -> Weights:
     for found in (candidate for one in states for candidate in _peeled(one, network, expected)):
         state = _adapted(network, found.state)
         if not _problems(state, expected):
+            require_numbers(state, expected, path)
             network.load_state_dict(state)
-            return Weights(state, path, found.words)
+            return Weights(state, path, found.words + converted(state, expected))
     candidates = [c for one in states for c in _peeled(one, network, expected) if 2 * len(c.state) >= len(one.state)]
     nearest = max(candidates, key=lambda found: len(expected.keys() & found.state.keys()))
     require_fit(network, _adapted(network, nearest.state), path)
@@ -113,13 +114,15 @@ def load_weights(network: nn.Module, path: Path) -> Weights:
 
 def _adapted(network: nn.Module, state: State) -> State:
     adapt = getattr(network, "adapt_state_dict", None)
-    return adapt(state) if adapt else state
+    if adapt is None or not all(map(is_plain, state.values())):
+        return state  # as it is: it does not fit, or require_numbers says why
+    return adapt(state)
 
 
 def _states(path: Path) -> list[_Found]:
     """Every state dict in a file, averages first, then the usual containers. Raises UserError where there is none."""
     content = read_content(path)
-    found = list(_walk(content, (), ()))
+    found = list(_walk(content, (), (), set()))
     if not found:
         raise UserError(
             f"{path} holds {_described(content)}, no state dict. Allowed: named tensors, at the top or in containers "
@@ -130,8 +133,9 @@ def _states(path: Path) -> list[_Found]:
 
 def _described(content: Any) -> str:
     if isinstance(content, dict) and content:
-        return f"a dict of {', '.join(map(str, list(content)[:6]))}"
-    return type(content).__name__ if content else f"an empty {type(content).__name__}"
+        return f"a dict of {', '.join(told(str(key)) for key in list(content)[:6])}"
+    empty = isinstance(content, dict | list | tuple | str) and not content
+    return f"an empty {type(content).__name__}" if empty else type(content).__name__
 
 
 def _rank(trail: tuple[str, ...]) -> tuple[bool, int, int]:
@@ -140,19 +144,27 @@ def _rank(trail: tuple[str, ...]) -> tuple[bool, int, int]:
     return not any(_AVERAGE.search(part) for part in trail), usual, len(trail)
 
 
-def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...]) -> Iterator[_Found]:
-    """Every dict with named tensors below `content`; an optimizer's and a discriminator's are left out."""
+def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...], seen: set[int]) -> Iterator[_Found]:
+    """Every dict with named tensors below `content`, each once; an optimizer's and a discriminator's are left out."""
+    if id(content) in seen:  # containers may hold themselves
+        return
+    seen.add(id(content))
     if isinstance(content, list | tuple):
         content = {str(i): value for i, value in enumerate(content)}
     if not isinstance(content, dict) or len(trail) > _DEEPEST or (trail and _NO_WEIGHTS.search(trail[-1])):
         return
-    tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
+    tensors = {
+        key: value
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, torch.Tensor) and not value.is_nested  # which has no shape
+    }
     if any(value.ndim for value in tensors.values()):
-        yield _Found(tensors, trail, beside, tuple(str(key) for key in content if key not in tensors))
+        yield _Found(tensors, trail, beside, tuple(told(str(key)) for key in content if key not in tensors))
     for key, value in content.items():
         if isinstance(key, str):
-            others = tuple(f"{k}, empty" if isinstance(v, dict) and not v else str(k) for k, v in content.items())
-            yield from _walk(value, (*trail, key), tuple(o for o, k in zip(others, content, strict=True) if k != key))
+            others = tuple(told(str(k)) + ", empty" * (isinstance(v, dict) and not v) for k, v in content.items())
+            beside = tuple(other for other, k in zip(others, content, strict=True) if k != key)
+            yield from _walk(value, (*trail, key), beside, seen)
 
 
 def _peeled(found: _Found, network: nn.Module, expected: Mapping[str, torch.Tensor]) -> Iterator[_Found]:
@@ -196,11 +208,13 @@ def require_fit(network: nn.Module, state: State, path: Path) -> None:
     problems = []
     if wrong:
         key = wrong[0]
-        problems.append(f"{key} has shape {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}")
+        problems.append(f"{told(key)} has shape {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}")
     if missing:
-        problems.append(f"{len(missing)} keys are missing, such as {missing[0]} {tuple(expected[missing[0]].shape)}")
+        problems.append(
+            f"{len(missing)} keys are missing, such as {told(missing[0])} {tuple(expected[missing[0]].shape)}"
+        )
     if extra:
-        problems.append(f"{len(extra)} keys are unexpected, such as {extra[0]} {tuple(state[extra[0]].shape)}")
+        problems.append(f"{len(extra)} keys are unexpected, such as {told(extra[0])} {tuple(state[extra[0]].shape)}")
     if problems:
         name = type(network).__name__
         raise UserError(

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("models", "profiling", "ablations", "analysis")
 """A folder imports itself and those before it."""
 WINGS = {
-    "models": ("peers", "rivals", "own", "native"),
+    "models": ("stored", "peers", "rivals", "own", "native"),
     "profiling": ("common", "counting", "timing", "tracing", "checking"),
     "ablations": ("judging", "data", "scoring", "training", "runs", "sweeps", "scatter"),
     "analysis": ("stats", "tabular", "plots", "attribution", "comparison", "webpage", "findings"),

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.record import Record
-from safmn_bench.ablations.runs.running import Plan, claim, described, finished_record
+from safmn_bench.ablations.runs.plan import Plan, claim, finished_record
+from safmn_bench.ablations.runs.running import described
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.locks import is_held
 

@@ -1,31 +1,21 @@
-"""One run, whole: prepare, train, score, and write the record."""
+"""One run, whole: train, score, and write the record."""
 
 import contextlib
 import datetime
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark
-from safmn_bench.ablations.data.pack import PackedSet
-from safmn_bench.ablations.data.prefetch import Placement, open_batches
-from safmn_bench.ablations.recipe import Recipe, whole_config
-from safmn_bench.ablations.record import (
-    WITHOUT_RESULT,
-    Record,
-    RunFolder,
-    forget_no_result,
-    read_record,
-    with_means,
-)
-from safmn_bench.ablations.scoring.score import Protocol, protocol_of, score, score_bicubic
+from safmn_bench.ablations.data.prefetch import open_batches
+from safmn_bench.ablations.record import Record, forget_no_result, with_means
+from safmn_bench.ablations.runs.plan import Plan, claim, finished_record
+from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
@@ -33,67 +23,12 @@ from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.folders import cache_folder
-from safmn_bench.models.mappings import flattened, read_mapping
 from safmn_bench.models.named_init import build_seeded
-from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.common.files import write_atomically, write_json, write_text
+from safmn_bench.profiling.common.files import write_json
 from safmn_bench.profiling.common.images import pixel_digest
 from safmn_bench.profiling.common.locks import held
 from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions
 from safmn_bench.profiling.counting.flops import complexity
-
-_CONTENT = "data.content."  # of a configuration: digests of each benchmark's HR and LR
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything that decides a run's result, and where it goes."""
-
-    candidate: Candidate
-    scale: int
-    seed: int
-    recipe: Recipe
-    recipe_name: str
-    training_set: PackedSet
-    benchmarks: Sequence[Benchmark]
-    device: torch.device
-    placement: Placement
-    folder: RunFolder
-    metrics: tuple[str, ...] = ()
-    """Names of METRICS that are scored beside the standard ones."""
-    command: str = ""
-    """The command line that asked for it, for the record; it decides nothing."""
-    until: int | None = None
-    """Train up to this iteration for now (a sweep's halving); it decides no result."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """How it is scored."""
-        return protocol_of(self.benchmarks, self.scale, further=self.metrics)
-
-    def config(self) -> dict[str, Any]:
-        """The effective configuration: two runs with the same one are the same run."""
-        candidate = self.candidate
-        return {
-            "variant": candidate.name,
-            "model": candidate.model,
-            "network": candidate.description(),
-            "scale": self.scale,
-            "seed": self.seed,
-            "recipe": self.recipe.to_dict(),
-            "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]}
-            | {"content": {b.name: asdict(b.content()) for b in self.benchmarks}},
-            **({"metrics": list(self.metrics)} if self.metrics else {}),
-        }
-
-    def config_hash(self) -> str:
-        """A short name of the effective configuration."""
-        return hashlib.sha256(json.dumps(self.config(), sort_keys=True).encode()).hexdigest()[:16]
-
-    @property
-    def title(self) -> str:
-        """The run's name for people."""
-        return f"{self.candidate.name} x{self.scale} seed {self.seed}"
 
 
 def run(
@@ -116,12 +51,6 @@ def run(
         return run_held(plan, group, progress, stop)
 
 
-def finished_record(plan: Plan) -> Record | None:
-    """The record of a finished or collapsed run; a failed one is to be tried again, a stopped one to go on."""
-    record = read_record(plan.folder)
-    return record if record is not None and record.status not in WITHOUT_RESULT else None
-
-
 def run_held(
     plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
 ) -> Record | None:
@@ -132,45 +61,20 @@ def run_held(
         return finished
     if group.main:
         forget_no_result(plan.folder)
+        if plan.folder.record.exists():
+            print(f"{plan.title}: {plan.folder.weights} is gone or damaged, and made again", file=sys.stderr)
         print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
     trained = train(plan, group, progress, stop)
     if not group.main:
         return None
     scores: dict[str, Any] = {}
+    plan.folder.record.unlink(missing_ok=True)  # of weights that are replaced now: it must not vouch for the new ones
     if trained.weights is not None:
         checkpoint.save(plan.folder.weights, {"params": trained.weights})
         scores = scores_of(plan, trained.weights)
     record = record_of(plan, trained, scores)
     record.write(plan.folder)
     return record
-
-
-def claim(plan: Plan) -> None:
-    """Write config.yaml, or check that the one that is there is the same. Raises UserError with the difference."""
-    text = yaml.safe_dump(plan.config(), sort_keys=False)
-    path = plan.folder.config
-    if not path.exists():
-        write_text(path, text)
-        keep_source(plan)
-        return
-    before, asked = whole_config(read_mapping(path)), flattened(plan.config())
-    if not any(key.startswith(_CONTENT) for key in before):  # from before benchmarks were told by their pixels
-        before |= {key: value for key, value in asked.items() if key.startswith(_CONTENT)}
-    different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
-    if different:
-        changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
-        raise UserError(
-            f"{plan.folder.path} holds a run of another configuration ({changes}). Choose another --out, or delete "
-            "that folder."
-        )
-
-
-def keep_source(plan: Plan) -> None:
-    """Copy the code of a network of one's own into the run's folder: the record names its digest."""
-    own = plan.candidate.own
-    for name, path in (own.files() if own is not None else {}).items():
-        content = path.read_bytes()
-        write_atomically(plan.folder.source / name, lambda handle, content=content: handle.write(content))
 
 
 def train(

@@ -17,7 +17,7 @@ from safmn_bench.ablations.data.preflight import prepare_training
 from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.recipe import whole_config
-from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.scatter import table
 from safmn_bench.ablations.scatter.followed import follow
 from safmn_bench.ablations.scatter.options import NoiseOptions

@@ -17,7 +17,7 @@ from safmn_bench.ablations.data.treatments import image_notes
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.recipe import Recipe, recipe_for
 from safmn_bench.ablations.record import RunFolder
-from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.engines import open_engine
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.catalog import caveats_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.profiling.common.memory import keep_freed_memory

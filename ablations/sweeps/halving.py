@@ -16,7 +16,7 @@ from typing import Any
 from safmn_bench.ablations.judging.halving import Standing, standings
 from safmn_bench.ablations.record import read_record, validation_at
 from safmn_bench.ablations.runs.failures import without_result
-from safmn_bench.ablations.runs.running import claim, finished_record
+from safmn_bench.ablations.runs.plan import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, Job, in_words
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError

@@ -6,11 +6,13 @@ from typing import Any
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import read_record, validation_at
-from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.profiling.common.locks import is_held
 
 AT_CUT = "at the cut"
 """A job's state: trained as far as it was to go for now."""
+OTHER = "other configuration"
+"""A job's state: its folder holds a run of another configuration, and is left alone."""
 
 
 @dataclass
@@ -19,8 +21,8 @@ class Job:
 
     plan: Plan
     state: str = "waiting"
-    """waiting, queued (in Slurm), running, elsewhere (another launcher has it), at the cut, or how it ended: finished,
-    collapsed, failed, stopped (told to, or by halving: see `decided`)"""
+    """waiting, queued (in Slurm), running, elsewhere (another launcher has it), at the cut, other configuration, or how
+    it ended: finished, collapsed, failed, stopped (told to, or by halving: see `decided`)"""
     decided: bool = False
     """Whether the sweep itself stopped it at the cut, as its record says."""
     skipped: bool = False

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from safmn_bench.ablations.runs.failures import killed_cause, last_lines, record_failure
-from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.jobs import Job, headline_of
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.worker import Slot, slots_of, work

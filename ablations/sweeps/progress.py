@@ -12,16 +12,17 @@ from rich.table import Table
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
-from safmn_bench.ablations.runs.running import Plan, run
+from safmn_bench.ablations.runs.plan import Plan
+from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.runs.signals import StopRequest
-from safmn_bench.ablations.sweeps.jobs import AT_CUT, Job, in_words
+from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job, in_words
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.loop import Scores
 from safmn_bench.profiling.common import console
 
 REDRAW_S = 0.5
 SHOWN = 30  # rows: running ones first, then the latest that ended, then those that wait
-_STATES = ("running", "elsewhere", "failed", "stopped", "collapsed", "finished", AT_CUT, "queued", "waiting")
+_STATES = ("running", "elsewhere", "failed", OTHER, "stopped", "collapsed", "finished", AT_CUT, "queued", "waiting")
 _ORDER = {state: place for place, state in enumerate(_STATES)}
 
 

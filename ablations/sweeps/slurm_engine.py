@@ -20,7 +20,7 @@ import torch
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import RunFolder, forget_no_result
 from safmn_bench.ablations.runs.failures import last_lines, record_failure
-from safmn_bench.ablations.runs.running import claim, finished_record
+from safmn_bench.ablations.runs.plan import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import Job
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.slurm_job import ENDED, SlurmRun, cause_of_end, job_states, messages_of, state_of_run

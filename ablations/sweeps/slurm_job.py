@@ -21,7 +21,7 @@ import torch
 
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.runs.failures import killed_cause
-from safmn_bench.ablations.runs.running import Plan
+from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.runs.signals import stop_on_signals
 from safmn_bench.ablations.sweeps.progress import PlainProgress
 from safmn_bench.ablations.sweeps.worker import outcome, print_to

@@ -10,12 +10,12 @@ from typing import Any
 from safmn_bench.ablations import cli
 from safmn_bench.ablations.record import Record, read_record
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
-from safmn_bench.ablations.runs.running import Plan, claim
+from safmn_bench.ablations.runs.plan import Plan, conflict_of, finished_record
 from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals
 from safmn_bench.ablations.sweeps import halving
 from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
 from safmn_bench.ablations.sweeps.estimate import seconds_of
-from safmn_bench.ablations.sweeps.jobs import AT_CUT, Job
+from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
 from safmn_bench.ablations.sweeps.summary import print_summary
@@ -24,6 +24,7 @@ from safmn_bench.ablations.training.loop import Stopped
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import csv_rows, write_csv
+from safmn_bench.profiling.common.locks import is_held
 from safmn_bench.profiling.common.memory import keep_freed_memory
 
 COLUMNS = ("variant", "model", "scale", "seed", "status", "cause", "iterations", "train_seconds", "config_hash", "log")
@@ -83,16 +84,18 @@ def all_at_cut(jobs: Sequence[Job], options: RunOptions) -> bool:
 
 
 def job_of(plan: Plan, options: RunOptions) -> Job:
-    """What is known of a run before it starts: finished, failed for good, or to be done."""
+    """What is known of a run before it starts: finished, failed for good, or to be done; nothing is written."""
     job = Job(plan)
     try:
         record = read_record(plan.folder)
-        if record is not None and record.config_hash != plan.config_hash():
-            claim(plan)  # says what differs
+        if (record is None or record.config_hash != plan.config_hash()) and (conflict := conflict_of(plan)):
+            job.state, job.cause = OTHER, conflict
+            return job
+        ended = finished_record(plan) if record is not None else None
     except UserError as error:
         job.state, job.cause = "failed", str(error)
         return job
-    if record is not None and (record.status in _ENDED or (record.status == "failed" and options.skip_failed)):
+    if record is not None and (ended is not None or (options.skip_failed and record.status == "failed")):
         job.state, job.cause, job.skipped = record.status, record.error, True
     return job
 
@@ -100,12 +103,15 @@ def job_of(plan: Plan, options: RunOptions) -> Job:
 def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
     """Print what there is to do, and how long it will take."""
     todo = [job for job in jobs if job.state == "waiting"]
+    refused = [job for job in jobs if job.state in ("failed", OTHER) and not job.skipped]
     if len(jobs) <= _SHOWN:
         rows = [[job.plan.title, state_of(job), job.plan.config_hash()] for job in jobs]
-        console.print_table("Plan", ["run", "state", "configuration"], rows, text_columns=3)
+        notes = [f"{job.plan.title}: {job.cause}" for job in refused]
+        console.print_table("Plan", ["run", "state", "configuration"], rows, notes, text_columns=3)
     begun = sum(state_of(job) == "begun" for job in todo)
-    line = f"{len(jobs)} runs: {len(jobs) - len(todo)} done, {len(todo)} to do"
+    line = f"{len(jobs)} runs: {len(jobs) - len(todo) - len(refused)} done, {len(todo)} to do"
     line += f" ({begun} go on from a checkpoint)" if begun else ""
+    line += f", {len(refused)} that cannot be" if refused else ""
     seconds = seconds_of([job.plan for job in todo], options.slots_per_device)
     if seconds is not None:
         line += f", about {duration(seconds)} of training from the first iteration on, by steps measured now"
@@ -114,9 +120,12 @@ def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
 
 def state_of(job: Job) -> str:
     """A run's state in the plan."""
+    folder = job.plan.folder
     if job.state != "waiting":
         return f"{job.state}, skipped" if job.skipped else job.state
-    return "begun" if job.plan.folder.checkpoint.exists() else "new"
+    if is_held(folder.lock):
+        return "elsewhere"
+    return "begun" if folder.checkpoint.exists() else "new"
 
 
 def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:

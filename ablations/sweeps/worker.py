@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from safmn_bench.ablations.runs.failures import cause_of, last_lines, record_failure
-from safmn_bench.ablations.runs.running import Plan, run
+from safmn_bench.ablations.runs.plan import Plan
+from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.runs.signals import stop_on_signals
 from safmn_bench.ablations.sweeps.jobs import AT_CUT
 from safmn_bench.ablations.training.distributed import Group

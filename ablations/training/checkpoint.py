@@ -1,21 +1,29 @@
-"""Checkpoints: all that a killed run needs to go on, bit by bit, as if it had never been stopped."""
+"""Checkpoints: all that a killed run needs to go on, bit by bit, as if it had never been stopped.
 
-import pickle
+last.pt and weights.pt are sealed with a digest that is checked whenever they are read (models/stored/archives.py).
+"""
+
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.stored.archives import require_whole, seal
 from safmn_bench.profiling.common.files import write_atomically
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` atomically: the previous checkpoint stays valid until this one is complete.
+    """Write `state` sealed and atomically: the previous checkpoint stays valid until this one is complete.
 
     Raises UserError when it cannot be written (a full disk), the previous one untouched.
     """
-    write_atomically(path, lambda handle: torch.save(state, handle))
+
+    def write(handle: BinaryIO) -> None:
+        torch.save(state, handle)
+        seal(handle)
+
+    write_atomically(path, write)
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any] | None:
@@ -23,9 +31,21 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} is not a readable checkpoint ({error}). Delete it to start this run anew.") from error
+        require_whole(path)
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise  # no fault of the file's
+    except Exception as error:  # a damaged file makes torch's reader raise nearly every kind there is
+        raise unusable(path, error) from error
+    if not isinstance(state, dict):
+        raise unusable(path, TypeError(f"it holds a {type(state).__name__}"))
+    return state
+
+
+def unusable(path: Path, error: Exception) -> UserError:
+    """What to say of a checkpoint that does not serve."""
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return UserError(f"{path} is not a readable checkpoint ({reason}). Delete it to start this run anew.")
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

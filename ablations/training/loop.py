@@ -208,13 +208,20 @@ class Training:
         checkpoint.save(self.folder.checkpoint, state)
 
     def resume(self) -> None:
-        """Go on from last.pt, if there is one. The sampler's position is the iteration itself."""
-        state = checkpoint.load(self.folder.checkpoint, self.learner.device)
+        """Go on from last.pt, if there is one. The sampler's position is the iteration itself.
+
+        Raises UserError for a file that is no checkpoint of this run.
+        """
+        path, device = self.folder.checkpoint, self.learner.device
+        state = checkpoint.load(path, device)
         if state is None:
             return
-        self.done, self.seconds, self.sittings = state["done"], state["seconds"], state["sittings"] + 1
-        self.unlogged, self.best = state["unlogged"], state["best"]
-        self.watch.load_state_dict(state["watch"])
-        self.learner.load_state_dict(state["learner"])
-        checkpoint.restore_random_state(state["random"], self.learner.device)
+        try:
+            self.done, self.seconds, self.sittings = state["done"], state["seconds"], state["sittings"] + 1
+            self.unlogged, self.best = state["unlogged"], state["best"]
+            self.watch.load_state_dict(state["watch"])
+            self.learner.load_state_dict(state["learner"])
+            checkpoint.restore_random_state(state["random"], device)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:  # an older version's, say
+            raise checkpoint.unusable(path, error) from error
         self.log.restore(self.done)

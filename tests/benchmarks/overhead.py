@@ -26,7 +26,8 @@ except ModuleNotFoundError:
     sys.exit(2)
 import torch
 
-from safmn_bench.ablations.runs.running import Plan, run
+from safmn_bench.ablations.runs.plan import Plan
+from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.engines import run_jobs
 from safmn_bench.ablations.sweeps.jobs import Job

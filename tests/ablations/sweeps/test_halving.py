@@ -13,7 +13,8 @@ from short_runs import assert_same, lines_of, record, sweep_arguments, variants
 
 from safmn_bench.ablations.record import RunFolder, validation_at
 from safmn_bench.ablations.run import main
-from safmn_bench.ablations.runs.running import finished_record, run
+from safmn_bench.ablations.runs.plan import finished_record
+from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps import halving
 from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, Job

@@ -27,6 +27,7 @@ from safmn_bench.ablations.sweeps.options import RunOptions, arguments
 from safmn_bench.ablations.sweeps.progress import table_of
 from safmn_bench.ablations.sweeps.sweep import job_of, show_plan
 from safmn_bench.ablations.sweeps.worker import Slot, slots_of, visible_gpus
+from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate
@@ -180,10 +181,12 @@ def test_a_thousand_finished_runs_are_planned_without_a_step_and_in_little_memor
     assert built == [4]
     assert len({id(plan.training_set) for plan in plans}) == 1
     assert len({plan.config_hash() for plan in plans}) == 1000
+    checkpoint.save(tmp_path / "weights.pt", {"params": {}})
     for plan in plans:
         one = trial_runs.record("one", plan.seed, 30.0, scale=4, config_hash=plan.config_hash())
         plan.folder.record.parent.mkdir(parents=True)
         plan.folder.record.write_text(json.dumps(vars(one)))
+        plan.folder.weights.hardlink_to(tmp_path / "weights.pt")
     options = RunOptions(out=tmp_path / "out")
     tracemalloc.start()
     jobs = [job_of(plan, options) for plan in plans]
@@ -202,7 +205,7 @@ def test_another_configuration_in_a_folder_fails_alone(photographs: Path, tmp_pa
     variants(tmp_path, one="optimizer.lr: 1.0e-4")
     assert main(sweep_arguments(photographs, tmp_path / "out", names)) == 1
     error = capfd.readouterr().err
-    assert "failed: one x4 seed 0:" in error
+    assert "other configuration: one x4 seed 0:" in error
     assert "recipe.optimizer.lr: 0.005 there, 0.0001 asked for" in error
     assert lines_of(tmp_path / "out")["two/0"]["status"] == "finished"
 

@@ -1,0 +1,130 @@
+"""What a run is: everything that decides its result, and what its folder holds of it already."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import yaml
+
+from safmn_bench.ablations.data.benchmarks import Benchmark
+from safmn_bench.ablations.data.pack import PackedSet
+from safmn_bench.ablations.data.prefetch import Placement
+from safmn_bench.ablations.recipe import Recipe, whole_config
+from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder, read_record
+from safmn_bench.ablations.scoring.score import Protocol, protocol_of
+from safmn_bench.models.errors import UserError
+from safmn_bench.models.mappings import flattened, read_mapping
+from safmn_bench.models.stored.archives import is_whole
+from safmn_bench.models.variants import Candidate
+from safmn_bench.profiling.common.files import write_atomically, write_text
+
+_CONTENT = "data.content."  # of a configuration: digests of each benchmark's HR and LR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that decides a run's result, and where it goes."""
+
+    candidate: Candidate
+    scale: int
+    seed: int
+    recipe: Recipe
+    recipe_name: str
+    training_set: PackedSet
+    benchmarks: Sequence[Benchmark]
+    device: torch.device
+    placement: Placement
+    folder: RunFolder
+    metrics: tuple[str, ...] = ()
+    """Names of METRICS that are scored beside the standard ones."""
+    command: str = ""
+    """The command line that asked for it, for the record; it decides nothing."""
+    until: int | None = None
+    """Train up to this iteration for now (a sweep's halving); it decides no result."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """How it is scored."""
+        return protocol_of(self.benchmarks, self.scale, further=self.metrics)
+
+    def config(self) -> dict[str, Any]:
+        """The effective configuration: two runs with the same one are the same run."""
+        candidate = self.candidate
+        return {
+            "variant": candidate.name,
+            "model": candidate.model,
+            "network": candidate.description(),
+            "scale": self.scale,
+            "seed": self.seed,
+            "recipe": self.recipe.to_dict(),
+            "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]}
+            | {"content": {b.name: asdict(b.content()) for b in self.benchmarks}},
+            **({"metrics": list(self.metrics)} if self.metrics else {}),
+        }
+
+    def config_hash(self) -> str:
+        """A short name of the effective configuration."""
+        return hashlib.sha256(json.dumps(self.config(), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def title(self) -> str:
+        """The run's name for people."""
+        return f"{self.candidate.name} x{self.scale} seed {self.seed}"
+
+
+def finished_record(plan: Plan) -> Record | None:
+    """The record of a finished or collapsed run; a failed one is to be tried again, a stopped one to go on.
+
+    A run whose weights are gone or damaged is not finished: they are made again, from last.pt where it is there.
+    """
+    record = read_record(plan.folder)
+    if record is None or record.status in WITHOUT_RESULT or not has_its_weights(plan, record):
+        return None
+    return record
+
+
+def has_its_weights(plan: Plan, record: Record) -> bool:
+    """Whether weights.pt is there and undamaged; what collapsed before any validation has none."""
+    kept_none = record.collapse is not None and record.collapse.get("weights_from_iteration") is None
+    return kept_none or is_whole(plan.folder.weights)
+
+
+def conflict_of(plan: Plan) -> str:
+    """What to say where the folder holds a run of another configuration, with the difference; else nothing.
+
+    Raises UserError where its config.yaml cannot be read.
+    """
+    path = plan.folder.config
+    if not path.exists():
+        return ""
+    before, asked = whole_config(read_mapping(path)), flattened(plan.config())
+    if not any(key.startswith(_CONTENT) for key in before):  # from before benchmarks were told by their pixels
+        before |= {key: value for key, value in asked.items() if key.startswith(_CONTENT)}
+    different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
+    if not different:
+        return ""
+    changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
+    return (
+        f"{plan.folder.path} holds a run of another configuration ({changes}). Choose another --out, or delete that "
+        "folder."
+    )
+
+
+def claim(plan: Plan) -> None:
+    """Write config.yaml, or check that the one that is there is the same. Raises UserError with the difference."""
+    if not plan.folder.config.exists():
+        write_text(plan.folder.config, yaml.safe_dump(plan.config(), sort_keys=False))
+        keep_source(plan)
+    elif conflict := conflict_of(plan):
+        raise UserError(conflict)
+
+
+def keep_source(plan: Plan) -> None:
+    """Copy the code of a network of one's own into the run's folder: the record names its digest."""
+    own = plan.candidate.own
+    for name, path in (own.files() if own is not None else {}).items():
+        content = path.read_bytes()
+        write_atomically(plan.folder.source / name, lambda handle, content=content: handle.write(content))
