@@ -24,13 +24,19 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().read(argv)
     from safmn_bench.models.names import find_candidate
     from safmn_bench.profiling.checking.checks import CHECKS, FAILS, run_checks
+    from safmn_bench.profiling.checking.isolation import checked
 
     if options.new is not None:
         return _write_template(options.new)
     assert options.model is not None  # or --new, as the options say
     wanted = [name for name in CHECKS if name not in options.without]
+    candidate = find_candidate(options.model)
+    if options.limit:
+        findings = checked(options.model, options.scale, wanted, options.limit)
+    else:
+        findings = run_checks(candidate, options.scale, wanted)
     failed = 0
-    for finding in run_checks(find_candidate(options.model), options.scale, wanted):
+    for finding in findings:
         print(f"{finding.state:5}  {finding.check}: {finding.reason}", flush=True)
         if finding.mend:
             print(f"       -> {finding.mend}")

@@ -17,7 +17,7 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.safmn import SAFMN
-from safmn_bench.profiling.checking.reach import measured_reach
+from safmn_bench.profiling.checking.geometry import measured_reach
 from safmn_bench.profiling.common.memory import free_bytes
 
 GRID = 8  # LR pixels; the coarsest pooling cell of SAFMN

@@ -11,15 +11,20 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.reparameterisation import deployed
 from safmn_bench.models.resize import bicubic_up
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.checking.reach import LARGEST_REACH, measured_reach
+from safmn_bench.profiling.checking.geometry import (
+    LARGEST_REACH,
+    SIDES,
+    failing_sides,
+    first_line,
+    measured_reach,
+    multiple_of,
+)
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.counting.flops import count, counted_at
 from safmn_bench.profiling.timing.onnx_form import TOLERANCE, largest_difference, size_multiple, to_onnx
 
 HOLDS, FAILS, NOTE = "holds", "fails", "note"
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-SIDES = range(1, 65)
-_OTHER_SIDE = 64  # LR pixels of the side that stays while the other runs through SIDES
+BUILDS = "builds"
 _CLOSE = 1e-4  # of a range of 1: sums in another order, and nothing more
 _CUDA = re.compile(r"NVIDIA driver|not compiled with CUDA|CUDA (is not available|error)|No CUDA GPUs", re.IGNORECASE)
 
@@ -34,8 +39,11 @@ class Finding:
     mend: str = ""
 
 
-def run_checks(candidate: Candidate, scale: int, wanted: Sequence[str]) -> Iterator[Finding]:
-    """Every wanted check in order; ends after the first where the network cannot be built."""
+def run_checks(
+    candidate: Candidate, scale: int, wanted: Sequence[str], begin: Callable[[str], object] = lambda name: None
+) -> Iterator[Finding]:
+    """Every wanted check in order, `begin` told of each before it; ends where the network cannot be built."""
+    begin(BUILDS)
     built = check_builds(candidate, scale)
     yield built
     if built.state == FAILS:
@@ -45,10 +53,11 @@ def run_checks(candidate: Candidate, scale: int, wanted: Sequence[str]) -> Itera
     for name in wanted:
         if not steady and name in _NEED_STEADY:
             continue
+        begin(name)
         try:
             finding = CHECKS[name](network, candidate, scale)
         except Exception as error:  # what breaks one check is that check's finding
-            finding = Finding(name, FAILS, f"{type(error).__name__}: {_line(error)}")
+            finding = Finding(name, FAILS, f"{type(error).__name__}: {first_line(error)}")
         steady = steady and (name, finding.state) != ("evaluation", FAILS)
         yield finding
 
@@ -59,30 +68,23 @@ def check_builds(candidate: Candidate, scale: int) -> Finding:
         network = _fresh(candidate, scale)
     except UserError as error:
         mend = "Leave devices to the suite: no .cuda() and no device= in the constructor." if _cuda(error) else ""
-        return Finding("builds", FAILS, str(error), mend)
+        return Finding(BUILDS, FAILS, str(error), mend)
     tensors = [*network.named_parameters(), *network.named_buffers()]
     if away := [name for name, tensor in tensors if tensor.device.type != "cpu"]:
         mend = "Leave devices to the suite: no .cuda() and no device= in the constructor."
-        return Finding("builds", FAILS, f"{away[0]} is on {dict(tensors)[away[0]].device}, not on the CPU.", mend)
+        return Finding(BUILDS, FAILS, f"{away[0]} is on {dict(tensors)[away[0]].device}, not on the CPU.", mend)
     count_of = sum(parameter.numel() for parameter in network.parameters())
-    return Finding("builds", HOLDS, f"{type(network).__name__} with {count_of:,} parameters, on a CPU.")
+    return Finding(BUILDS, HOLDS, f"{type(network).__name__} with {count_of:,} parameters, on a CPU.")
 
 
 def check_sizes(network: nn.Module, candidate: Candidate, scale: int) -> Finding:
     """SR is scale times LR for every LR side; else the multiple that sides must have."""
-    failing: dict[int, str] = {}
-    for side in SIDES:
-        try:
-            sr = _run(network, torch.rand(1, 3, side, _OTHER_SIDE))
-            if sr.shape[-2:] != (side * scale, _OTHER_SIDE * scale):
-                failing[side] = f"SR has {sr.shape[-2]}x{sr.shape[-1]} pixels"
-        except Exception as error:
-            failing[side] = _line(error)
+    failing = failing_sides(network, scale)
     if not failing:
         return Finding("sizes", HOLDS, f"SR is {scale} times LR for every side from {SIDES[0]} to {SIDES[-1]}.")
     first, reason = next(iter(failing.items()))
     works = [side for side in SIDES if side not in failing]
-    multiple = next((m for m in MULTIPLES if works and all(s in works for s in SIDES if s % m == 0)), None)
+    multiple = multiple_of(works)
     told = f"{len(failing)} of {len(SIDES)} sides fail, such as {first}: {reason}"
     if multiple is None and works:
         return Finding("sizes", FAILS, told, f"The smallest side that works is {works[0]}; pad smaller images.")
@@ -252,8 +254,3 @@ def _picture() -> torch.Tensor:
 
 def _cuda(error: BaseException) -> bool:
     return bool(_CUDA.search(str(error)))
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

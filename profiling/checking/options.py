@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import SCALES, Options, Parser
+from safmn_bench.profiling.common.options import SCALES, Options, Parser, require_at_least
 
 CHECK_NAMES = (
     *("sizes", "gradients", "evaluation", "batch", "range", "deployed", "counting", "state", "reach", "compile"),
@@ -21,10 +21,13 @@ class CheckOptions(Options):
     scale: int = 4
     without: tuple[str, ...] = ()
     new: Path | None = None
+    limit: float = 300.0
+    """Seconds that one check may take; 0: no limit, and no process of its own."""
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.new is None):
             raise UserError("Give the network to check, such as mynet.py:MyNet, or --new FILE.py for a template.")
+        require_at_least(0, limit=self.limit)
 
 
 def arguments() -> Parser[CheckOptions]:
@@ -34,5 +37,8 @@ def arguments() -> Parser[CheckOptions]:
     parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
     parser.add_argument("--without", nargs="+", choices=CHECK_NAMES, metavar="CHECK",
                         help=f"leave out some of: {', '.join(CHECK_NAMES)}")  # fmt: skip
+    parser.add_argument("--limit", type=float, metavar="S",
+                        help="seconds that a check may take, in a process that is then ended (default: %(default)g; "
+                        "0: no limit, in this process)")  # fmt: skip
     parser.add_argument("--new", type=Path, metavar="FILE.py", help="write a small network to begin from, and stop")
     return parser

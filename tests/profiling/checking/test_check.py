@@ -9,9 +9,9 @@ from torch import nn
 
 from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.check import main
-from safmn_bench.profiling.checking.reach import measured_reach
+from safmn_bench.profiling.checking.geometry import measured_reach
 
-QUICK = ["--without", "compile", "onnx", "reach"]
+QUICK = ["--limit", "0", "--without", "compile", "onnx", "reach"]
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -61,6 +61,23 @@ def test_each_fault_gets_its_sentence(check: str, tmp_path: Path, capsys: pytest
     assert not [name for name, line in found.items() if line.startswith("fails") and name != check], found
 
 
+ENDINGS = {
+    "hangs in its constructor": ("import time; time.sleep(600)", "", "builds: No answer within 15 s"),
+    "hangs in its forward": ("", "import time; time.sleep(600)", "sizes: No answer within 15 s"),
+    "leaves": ("", "os._exit(7)", "sizes: Its process ended (status 7)"),
+    "prints": ("print('x' * 10**7)", "return F.interpolate(self.conv(x), scale_factor=self.up)", "state: "),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ENDINGS)
+def test_network_that_hangs_or_leaves_ends_its_own_check(what: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    body, forward, sentence = ENDINGS[what]
+    call = [write_class(tmp_path, "Bad", body, forward=forward), "--limit", "15", *QUICK[2:]]
+    assert main(call) == (0 if what == "prints" else 1)
+    assert sentence in capfd.readouterr().out
+
+
 def test_size_multiple_that_is_suggested_mends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     forward = "assert x.shape[2] % 8 == 0 and x.shape[3] % 8 == 0; return F.interpolate(self.conv(x), scale_factor=4)"
     name = write_class(tmp_path, "Eights", forward=forward)
@@ -71,12 +88,13 @@ def test_size_multiple_that_is_suggested_mends_it(tmp_path: Path, capsys: pytest
     assert main([name, *QUICK]) == 0
 
 
+@pytest.mark.slow
 def test_frozen_sizes_export_for_one_size_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     pytest.importorskip("onnxruntime")
     forward = "return F.interpolate(self.conv(x), size=(int(x.shape[2]) * 4, int(x.shape[3]) * 4))"
     name = write_class(tmp_path, "Frozen", forward=forward)
     others = [check for check in ("sizes", "gradients", "batch", "evaluation", "range", "state", "counting")]
-    assert main([name, "--without", *others, "deployed", "compile", "reach"]) in (0, 1)
+    assert main([name, "--limit", "0", "--without", *others, "deployed", "compile", "reach"]) in (0, 1)
     assert "Exports for" in lines(capsys)["onnx"]
 
 

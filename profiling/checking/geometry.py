@@ -1,9 +1,40 @@
-"""How far a network sees: measured by the gradient of the middle of its output, not assumed."""
+"""What a network does to sizes, and how far it sees: measured, not assumed."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
+SIDES = range(1, 65)
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 LARGEST_REACH = 136  # LR pixels that are looked for; what reaches further is told as that
+_OTHER_SIDE = 64  # LR pixels of the side that stays while the other runs through SIDES
+
+
+@torch.no_grad()
+def failing_sides(network: nn.Module, scale: int) -> dict[int, str]:
+    """LR heights of SIDES at which SR is not `scale` times LR, and why."""
+    failing: dict[int, str] = {}
+    network.eval()
+    for side in SIDES:
+        try:
+            sr = network(torch.rand(1, 3, side, _OTHER_SIDE))
+            if sr.shape[-2:] != (side * scale, _OTHER_SIDE * scale):
+                failing[side] = f"SR has {sr.shape[-2]}x{sr.shape[-1]} pixels"
+        except Exception as error:
+            failing[side] = first_line(error)
+    return failing
+
+
+def multiple_of(works: Sequence[int]) -> int | None:
+    """The least multiple that a side must be for all its sizes to work; None where there is none."""
+    return next((m for m in MULTIPLES if works and all(s in works for s in SIDES if s % m == 0)), None)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in at most 200 characters."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 def measured_reach(network: nn.Module, farthest: int = LARGEST_REACH) -> int | None:
