@@ -153,13 +153,26 @@ def check_deployed(network: nn.Module, candidate: Candidate, scale: int) -> Find
     network.eval()
     merged = deployed(network)
     if merged is network:
-        return Finding("deployed", NOTE, "It has one form: nothing that is merged for deployment.")
+        return _one_form(network)
     worst = float((_run(merged, _picture()) - _run(network, _picture())).abs().max())
     counts = [sum(p.numel() for p in one.parameters()) for one in (network, merged)]
     told = f"{counts[0]:,} parameters in training, {counts[1]:,} deployed; SR differs by {worst:.1e}."
     if worst > _CLOSE:
         return Finding("deployed", FAILS, told, "The merged convolution is not the sum of the branches.")
     return Finding("deployed", HOLDS, told)
+
+
+def _one_form(network: nn.Module) -> Finding:
+    """Parameters without a part in evaluation are those of parts that are merged in a way that the suite cannot see."""
+    network.zero_grad()
+    network(_picture()).sum().backward()
+    idle = sum(p.numel() for p in network.parameters() if p.requires_grad and p.grad is None)
+    if not idle:
+        return Finding("deployed", NOTE, "It has one form: nothing that is merged for deployment.")
+    total = sum(p.numel() for p in network.parameters())
+    told = f"{idle:,} of its {total:,} parameters have no part in evaluation, and are counted."
+    mend = "If they are merged into others, give that part a `switch_to_deploy()` that removes them."
+    return Finding("deployed", NOTE, told, mend)
 
 
 def check_counting(network: nn.Module, candidate: Candidate, scale: int) -> Finding:
