@@ -9,15 +9,15 @@ few milliseconds beside decoding it); before long work, `SAMPLE` pairs from firs
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
-from safmn_bench.profiling.common.images import image_size, read_image
+from safmn_bench.profiling.common.images import image_size, opened, read_image
 
 FAR_DB = 45.0  # astronaut.png at x4: Pillow's bicubic is 56 dB from MATLAB's, its Lanczos 41, a mean of pixels 38
 WINDOW = 64  # LR pixels a side
@@ -136,9 +136,9 @@ def _inner_db(hr: torch.Tensor, lr: torch.Tensor, scale: int) -> float:
     return _psnr_db(_made(hr, scale, rows, columns), lr[:, rows, columns])
 
 
-def _opaque(path: object) -> torch.Tensor | None:
+def _opaque(path: Path) -> torch.Tensor | None:
     """The colours of a file with transparency, as if it had none; None for other files."""
-    with PIL.Image.open(str(path)) as file:
+    with opened(path) as file:
         if not file.has_transparency_data:
             return None
         return torch.from_numpy(np.array(file.convert("RGBA").convert("RGB"))).permute(2, 0, 1).contiguous()

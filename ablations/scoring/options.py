@@ -116,7 +116,7 @@ class UpscaleOptions(Options):
 def upscale_arguments() -> Parser[UpscaleOptions]:
     """The command line of upscale.py."""
     parser = Parser(UpscaleOptions, prog="upscale", description="Enlarge images by a network.")
-    parser.add_argument("input", type=Path, metavar="IN", help="an image of any kind, or a folder of images")
+    parser.add_argument("input", type=Path, metavar="IN", help="a PNG, JPEG, BMP or TIFF file, or a folder of them")
     parser.add_argument("output", type=Path, metavar="OUT", help="a .png file, or a folder")
     parser.add_argument("--model", metavar="NAME", help="model, variant, YAML file or FILE.py:Class")
     parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")

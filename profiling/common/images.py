@@ -10,11 +10,17 @@
 | CMYK, YCbCr | RGB by Pillow's conversion, without a colour profile |
 | EXIF orientation | turned upright, as viewers show it |
 | several pages (TIFF), 32-bit, truncated, not an image | refused by a UserError |
+| another format, whatever its suffix; no regular file; a control character in the name | refused by a UserError |
+| more than `MEGAPIXELS` megapixels | refused; the variable SAFMN_BENCH_MEGAPIXELS raises the limit |
 """
 
 import hashlib
+import math
+import os
 import re
+import stat
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +36,15 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # no other reader of Pillow's ever sees a file: one of them runs Ghostscript
+MEGAPIXELS = 250.0
+"""The largest image that is decoded (0.75 GB as RGB): a file of a few kilobytes can claim to hold far more."""
 _GREY_MODES = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N")
 _COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap height and width
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)  # what Pillow's readers
-# raise on damaged files
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a name that holds one moves the cursor, or breaks a line
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, OverflowError, struct.error, zlib.error)
+"""What Pillow's readers raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class Image:
 
 def read_image(path: Path) -> Image:
     """Decode a file. Raises UserError, naming it, where it cannot be read whole."""
-    with _opened(path) as file:
+    with opened(path) as file:
         _require_supported(file, path)
         grey = file.mode in _GREY_MODES
         steps = _treatments(file)
@@ -63,7 +73,7 @@ def read_image(path: Path) -> Image:
 
 def alpha_of(path: Path) -> torch.Tensor | None:
     """The transparency of a file, uint8 (1, H, W), 255 where it is opaque; None for a file without."""
-    with _opened(path) as file:
+    with opened(path) as file:
         if not file.has_transparency_data:
             return None
         upright = PIL.ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
@@ -73,7 +83,7 @@ def alpha_of(path: Path) -> torch.Tensor | None:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width from the file's header alone, orientation applied. Raises UserError as `read_image`."""
-    with _opened(path) as file:
+    with opened(path) as file:
         _require_supported(file, path)
         width, height = file.size
         turned = _orientation(file) in _QUARTER_TURNS
@@ -111,10 +121,12 @@ def write_png(path: Path, rgb: torch.Tensor) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+def opened(path: Path) -> Iterator[PIL.Image.Image]:
     """The file opened by Pillow; its failures, then and while it is used, become a UserError."""
     try:
-        with PIL.Image.open(path) as file:
+        _require_regular(path)
+        with _NO_PILLOW_LIMIT, PIL.Image.open(path, formats=FORMATS) as file:
+            _require_size(file, path)
             yield file
     except FileNotFoundError as error:
         raise UserError(f"No file {path}. Check the path.") from error
@@ -125,10 +137,63 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
             f"{path} is not an image that can be read, whatever its suffix. Allowed: PNG, JPEG, BMP, TIFF. "
             "Replace it or take it out of the folder."
         ) from error
-    except PIL.Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to decode: {error} Cut it into parts.") from error
     except _BROKEN as error:
         raise UserError(f"{path} is damaged or truncated ({error}). Copy it again or take it out.") from error
+
+
+class _NoPillowLimit:
+    """Pillow's own limit, a setting of the whole process, is off while any thread decodes a file: ours holds."""
+
+    def __init__(self) -> None:
+        self.lock, self.users, self.before = threading.Lock(), 0, PIL.Image.MAX_IMAGE_PIXELS
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.users == 0:
+                self.before, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+            self.users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                PIL.Image.MAX_IMAGE_PIXELS = self.before
+
+
+_NO_PILLOW_LIMIT = _NoPillowLimit()
+
+
+def _require_regular(path: Path) -> None:
+    """Opening a FIFO would wait for ever. Raises OSError where there is nothing."""
+    if _CONTROL.search(path.name):
+        raise UserError(f"{path.parent}/{path.name!r}: a control character in a name. Rename the file.")
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    if not stat.S_ISREG(kind):
+        raise UserError(f"{path} is no regular file, but a folder, a FIFO or a device. Give an image file.")
+
+
+def _require_size(file: PIL.Image.Image, path: Path) -> None:
+    limit, megapixels = _megapixels(), file.width * file.height / 1e6
+    if megapixels > limit:
+        raise UserError(
+            f"{path} holds {file.width}x{file.height} pixels; the limit is {limit:g} megapixels. Cut it into parts, or "
+            f"set SAFMN_BENCH_MEGAPIXELS={math.ceil(megapixels)} where it is to be decoded."
+        )
+
+
+def _megapixels() -> float:
+    given = os.environ.get("SAFMN_BENCH_MEGAPIXELS") or str(MEGAPIXELS)
+    try:
+        if float(given) > 0:
+            return float(given)
+    except ValueError:
+        pass
+    raise UserError(f"SAFMN_BENCH_MEGAPIXELS={given!r} is not a number of megapixels above 0, such as 400.")
 
 
 def _require_supported(file: PIL.Image.Image, path: Path) -> None:
