@@ -10,7 +10,7 @@ import math
 
 import torch
 
-from safmn_bench.models.constants import kept
+from safmn_bench.models.keeping import kept
 
 WINDOW = 11
 SIGMA = 1.5

@@ -19,7 +19,7 @@ import torch
 import yaml
 
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.models.folders import package_folder
+from safmn_bench.models.keeping import package_folder
 from safmn_bench.models.mappings import each_once, flattened, read_mapping
 from safmn_bench.models.named_init import INITIALISATIONS
 from safmn_bench.models.variants import Candidate

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmarks
-from safmn_bench.ablations.data.lr_options import notes_of
+from safmn_bench.ablations.data.preflight import notes_of
 from safmn_bench.ablations.scoring.loading import built, load
 from safmn_bench.ablations.scoring.score import evaluating, protocol_of, score
 from safmn_bench.ablations.scoring.upscaling import upscale as upscaled

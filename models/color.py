@@ -5,7 +5,7 @@ RGB and YCbCr are both scaled to [0, 1] here: multiply by 255 for the usual 16-2
 
 import torch
 
-from safmn_bench.models.constants import kept
+from safmn_bench.models.keeping import kept
 
 # Rows: Y, Cb, Cr from R, G, B in [0, 1]; MATLAB's rgb2ycbcr gives the same figures on the 0-255 scale.
 _FROM_RGB = (

@@ -35,12 +35,17 @@ def match_name(kind: str, given: str, known: Iterable[str], advice: str = "") ->
 
 
 def guess(given: str, known: Iterable[str]) -> str:
-    """The question whether one of the nearest was meant (up to three), with a space before it; else nothing."""
+    """The question whether one of the nearest was meant (up to three), with a space before it; else nothing.
+
+    A name that begins as given comes first, however long it goes on: "edsr" is meant for edsr_baseline, not vdsr.
+    """
     import difflib  # half of this module's time, for wrong names alone
 
     by_folded = {normalised(name).lstrip("_"): name for name in known}  # the dashes of options make all of them alike
     folded = normalised(given).lstrip("_")
-    near = [by_folded[n] for n in difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)]
+    begun = [name for name in by_folded if len(folded) > 2 and name.startswith(folded)]
+    alike = difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)
+    near = [by_folded[name] for name in dict.fromkeys([*begun, *alike])][:3]
     return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 

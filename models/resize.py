@@ -13,7 +13,7 @@ in float64; the sum over taps runs on any device and is differentiable.
 
 import torch
 
-from safmn_bench.models.constants import kept
+from safmn_bench.models.keeping import kept
 
 
 def cubic(x: torch.Tensor) -> torch.Tensor:

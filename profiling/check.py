@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 def _write_template(path: Path) -> int:
     """A network that passes, to begin from. Raises UserError where the file is there already."""
     from safmn_bench.models.errors import UserError
-    from safmn_bench.models.folders import package_folder
+    from safmn_bench.models.keeping import package_folder
     from safmn_bench.profiling.common.files import write_text
 
     if path.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from safmn_bench.models.folders import package_folder
+from safmn_bench.models.keeping import package_folder
 
 ROOT = Path(__file__).parents[1]
 CODE = ("models", "profiling", "ablations", "analysis")

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.options import PrepareOptions
 from safmn_bench.ablations.data.pack import PackedSet
-from safmn_bench.ablations.data.preflight import prepare_training
+from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images, prepare_training
 from safmn_bench.ablations.data.treatments import image_notes
 from safmn_bench.profiling.common.console import print_table, progress, shown_in
 

@@ -28,7 +28,7 @@ from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.data.pack_writer import NoRoom, Places, locked, places_of, write_pack
 from safmn_bench.ablations.data.training_sets import TrainingSet
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.folders import cache_folder
+from safmn_bench.models.keeping import cache_folder
 from safmn_bench.profiling.common.console import Report
 from safmn_bench.profiling.common.devices import usable_cores
 from safmn_bench.profiling.common.files import write_json

@@ -1,4 +1,4 @@
-"""Before anything trains: every set is checked, and the first offender named with its set, file and fix.
+"""Before anything trains: sets are opened, each is checked, and the first offender named with its set, file and fix.
 
 In this order, cheap before dear: partners and names of all files (when sets are opened), sizes from headers (LR against
 HR, HR against the patch), some given pairs by their pixels (pair_check.py), benchmarks decoded whole, training images
@@ -12,15 +12,43 @@ from pathlib import Path
 
 import numpy as np
 
-from safmn_bench.ablations.data.benchmarks import Benchmark
+from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation, open_benchmarks
+from safmn_bench.ablations.data.options import MADE, LROptions
 from safmn_bench.ablations.data.pack import PackedSet, find_pack, named_items, pack
 from safmn_bench.ablations.data.pack_writer import places_of
 from safmn_bench.ablations.data.pair_check import check_sample
-from safmn_bench.ablations.data.training_sets import TrainingSet
+from safmn_bench.ablations.data.pairs import LRChoice, require_used
+from safmn_bench.ablations.data.training_sets import TrainingSet, open_training_sets
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.console import Report
 
 _SHOWN = 5  # offenders that an error lists
+
+
+def lr_choice(options: LROptions) -> LRChoice:
+    """What the options say. Raises UserError for a pattern that is none."""
+    made = MADE in options.lr
+    folders = () if made else tuple(Path(folder) for folder in options.lr)
+    return LRChoice(folders=folders, made=made, pattern=options.lr_pattern, is_bicubic=not options.lr_is_not_bicubic)
+
+
+def open_images(
+    train: Sequence[Path] | None, benchmarks: Sequence[Path], scale: int, lr: LRChoice
+) -> tuple[list[TrainingSet], list[Benchmark]]:
+    """Training sets (None: none at all; no folder: the embedded photographs) and benchmarks, with LR as chosen.
+
+    Raises UserError as `open_training_sets` and `open_benchmarks`, and where an --lr folder belongs to none of them.
+    """
+    sets = [] if train is None else open_training_sets(train, scale, lr)
+    opened = open_benchmarks(benchmarks, scale, lr)
+    items = [*(one.items for one in sets), *(one.items for one in opened)]
+    require_used(lr, items or [embedded_validation(scale).items], scale)
+    return sets, opened
+
+
+def notes_of(benchmarks: Sequence[Benchmark]) -> list[str]:
+    """What was done to the benchmarks' images, and which files were passed over."""
+    return [note for benchmark in benchmarks for note in benchmark.notes()]
 
 
 def prepare_training(

@@ -22,7 +22,7 @@ from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.folders import cache_folder
+from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.named_init import build_seeded
 from safmn_bench.profiling.common.files import write_json
 from safmn_bench.profiling.common.images import pixel_digest

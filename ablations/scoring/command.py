@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_validation
-from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
+from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.scoring.loading import load
 from safmn_bench.ablations.scoring.options import FEW_IMAGES, EvaluateOptions

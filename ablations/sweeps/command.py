@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.data.benchmarks import embedded_validation
-from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.prefetch import choose_placement
-from safmn_bench.ablations.data.preflight import prepare_training, without_small
+from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images, prepare_training, without_small
 from safmn_bench.ablations.data.treatments import image_notes
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.recipe import Recipe, recipe_for

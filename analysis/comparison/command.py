@@ -7,8 +7,8 @@ from statistics import fmean
 import torch
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation
-from safmn_bench.ablations.data.lr_options import lr_choice, notes_of, open_images
 from safmn_bench.ablations.data.pair_check import check_sample
+from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.scoring.score import Protocol, protocol_of, score
 from safmn_bench.analysis.attribution.attribute import embedded_places, look

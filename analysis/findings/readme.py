@@ -14,11 +14,10 @@ from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.findings import findings as study_findings
-from safmn_bench.analysis.findings.commands import run_commands, study_command
 from safmn_bench.analysis.findings.findings import SIZE_OF_EFFECT
 from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
-from safmn_bench.analysis.findings.runs import Study, published
+from safmn_bench.analysis.findings.runs import Study, published, run_commands, study_command
 from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic, caveat_notes, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin

@@ -1,4 +1,4 @@
-"""What a study starts from: the runs of its folder, the shorter runs below `budget/`, and the paper's columns."""
+"""What a study starts from: the runs of its folder, those below `budget/`, the paper's columns, the commands."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from safmn_bench.analysis.stats.groups import (
     measure,
     metrics_of,
 )
-from safmn_bench.models.errors import UserError
+from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.paper import read_table
 
@@ -25,6 +25,9 @@ SCALE = 4  # that of Tables 3 and 4
 BUDGETS = "budget"
 PAPER_DATASETS = ("DIV2K_val", "Manga109")
 """Those of Tables 3 and 4, whose columns the measured scores are ranked against."""
+_RESULTS = "results/ablation"
+_COMMANDS = "commands.txt"  # beside runs whose records, of before 0.2.0, hold no command line: it may say them
+UNKNOWN = "# these records hold no command line; each run's config.yaml is its whole configuration"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,3 +128,19 @@ def of_seed(records: Iterable[Record], seed: int, dataset: str, metric: str) -> 
 def seeds_of(records: Iterable[Record]) -> list[int]:
     """All seeds, in order."""
     return sorted({record.seed for record in records})
+
+
+def run_commands(study: Study) -> list[str]:
+    """Each command once, those of full runs first."""
+    records = [*study.records, *(record for runs in study.shorter.values() for record in runs)]
+    told = dict.fromkeys(printable(record.command) for record in records if record.command)
+    if all(record.command for record in records):
+        return [*told]
+    path = study.folder / _COMMANDS
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [UNKNOWN]
+    return [*map(printable, before), *told]
+
+
+def study_command(study: Study) -> str:
+    """What makes everything else of the folder."""
+    return f"python analysis/study.py --runs {_RESULTS}/{printable(study.name)}"

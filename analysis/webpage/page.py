@@ -24,7 +24,7 @@ from safmn_bench.analysis.webpage import rows as report_rows
 from safmn_bench.analysis.webpage.pictures import Comparison, LamPanels
 from safmn_bench.analysis.webpage.rows import Grid
 from safmn_bench.models.errors import UserError, printable
-from safmn_bench.models.folders import package_folder
+from safmn_bench.models.keeping import package_folder
 from safmn_bench.models.variants import paper_order
 
 MOST_BYTES = 10 * 10**6

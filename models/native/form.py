@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.folders import cache_folder
+from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.native.build import Geometry, Instructions, build, instructions
 from safmn_bench.models.native.maps import Level, level_maps
 from safmn_bench.models.native.packing import MIXERS, Block, Network, pack

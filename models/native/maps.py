@@ -9,7 +9,7 @@ import ctypes
 import torch
 import torch.nn.functional as F
 
-from safmn_bench.models.constants import kept
+from safmn_bench.models.keeping import kept
 
 
 class Level(ctypes.Structure):

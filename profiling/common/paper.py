@@ -7,7 +7,7 @@ import csv
 import functools
 
 from safmn_bench.models.errors import normalised
-from safmn_bench.models.folders import package_folder
+from safmn_bench.models.keeping import package_folder
 
 _NAME_COLUMN = {1: "method", 3: "variant", 4: "variant", 6: "method"}
 COLUMNS = ("params_k", "flops_g", "acts_m")

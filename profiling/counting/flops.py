@@ -22,7 +22,7 @@ from fvcore.nn.activation_count import _DEFAULT_SUPPORTED_OPS as ACTIVATION_HAND
 from torch import nn
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.folders import cache_folder, package_folder
+from safmn_bench.models.keeping import cache_folder, package_folder
 from safmn_bench.models.reparameterisation import deployed
 from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.files import write_json

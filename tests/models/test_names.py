@@ -64,6 +64,13 @@ def test_lam_and_figures_title_safmn_as_published(tmp_path: Path):
     ]  # fmt: skip
 
 
+def test_the_beginning_of_a_name_suggests_what_begins_so_before_what_is_alike():
+    with pytest.raises(UserError, match=r"No variant or model 'edsr'. Did you mean 'edsr_baseline' or 'vdsr'"):
+        find_candidate("edsr")
+    with pytest.raises(UserError, match=r"Did you mean 'ecbsr_m16c64'"):
+        find_candidate("ecbsr")
+
+
 def test_unknown_variant_suggests_the_nearest():
     with pytest.raises(UserError, match=r"No variant or model 'safnm'. Did you mean 'safmn'"):
         find_candidate("safnm")

@@ -19,7 +19,7 @@ from safmn_bench.ablations.data.pairs import LRChoice
 from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.prepare import main
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.folders import cache_folder
+from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.images import pixel_digest, read_image
 from safmn_bench.profiling.common.locks import Busy, held, is_held

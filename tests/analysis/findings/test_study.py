@@ -14,11 +14,10 @@ from scipy import stats
 
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.command import loss_parts
-from safmn_bench.analysis.findings.commands import UNKNOWN, run_commands
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
-from safmn_bench.analysis.findings.runs import Study, read_study
+from safmn_bench.analysis.findings.runs import UNKNOWN, Study, read_study, run_commands
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.study import main
 from safmn_bench.analysis.tabular.command import tabulate, to_csv

@@ -9,7 +9,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.color import rgb_to_ycbcr
-from safmn_bench.models.constants import kept
+from safmn_bench.models.keeping import kept
 from safmn_bench.models.resize import taps
 
 
