@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safmn_bench.ablations.metrics import Metric
 from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.stats.contents import fingerprint
 from safmn_bench.analysis.stats.entries import main_setting
 from safmn_bench.analysis.stats.groups import (
     BASELINE,
@@ -71,7 +72,10 @@ class Study:
 
 
 def read_study(folder: Path) -> Study:
-    """Read everything below the folder. Raises UserError where it has no finished run at the paper's scale."""
+    """Read everything below the folder.
+
+    Raises UserError where it has no finished run at the paper's scale, and for a shorter run scored on other images.
+    """
     runs, unfinished = _in_order(folder), find_unfinished(folder)
     measured = measure([record for _, record in runs], SCALE, unfinished=unfinished)
     if not measured:
@@ -79,12 +83,25 @@ def read_study(folder: Path) -> Study:
             f"{folder} has no run at scale {SCALE}, that of Tables 3 and 4. Give another folder with --runs."
         )
     setting = main_setting(measured)
+    rows = [row for row in measured if row.setting == setting]
     shorter: dict[int, list[Record]] = {}
     for below in sorted((folder / BUDGETS).glob("*/")):
-        for _, record in _in_order(below) if any(below.glob(RECORDS)) else ():
+        for run, record in _in_order(below) if any(below.glob(RECORDS)) else ():
+            _require_same_images(run, record, rows)
             shorter.setdefault(planned_iterations(record), []).append(record)
-    rows = [row for row in measured if row.setting == setting]
     return Study(folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=unfinished)
+
+
+def _require_same_images(run: RunFolder, record: Record, rows: Sequence[Measured]) -> None:
+    """Shorter runs are ranked against full ones, so their benchmarks are the same by content, not by name alone."""
+    full = rows[0].records[0]
+    for dataset in record.scores:
+        theirs, ours = fingerprint(record, dataset), fingerprint(full, dataset)
+        if theirs and ours and theirs != ours:
+            raise UserError(
+                f"{run.path} was scored on other images, or other LR, under the name {dataset} than the full runs, so "
+                f"they do not compare. Take it out of {BUDGETS}/, or train it again on the full runs' benchmarks."
+            )
 
 
 def _in_order(folder: Path) -> list[tuple[RunFolder, Record]]:

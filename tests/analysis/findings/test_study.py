@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study
+from made_records import scores_of, write_run
+from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study, study_record
 from scipy import stats
 
 from safmn_bench.ablations.record import Record
@@ -21,6 +22,7 @@ from safmn_bench.analysis.findings.runs import UNKNOWN, Study, read_study, run_c
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.study import main
 from safmn_bench.analysis.tabular.command import tabulate, to_csv
+from safmn_bench.models.errors import UserError
 
 SCRIPT = Path(__file__).parents[3] / "analysis" / "study.py"
 PAPER_DIV2K_DB = {
@@ -51,6 +53,14 @@ def words(study: Study) -> str:
 def row_of(rows: list[dict], **wanted: object) -> dict:
     (found,) = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
     return found
+
+
+def test_shorter_runs_scored_on_other_images_of_one_name_are_refused(tmp_path: Path):
+    folder = make_study(tmp_path)
+    other_lr = {"bicubic": {"B100": scores_of(26.3)}, "iterations": 375}
+    write_run(folder / "budget" / "375", study_record("n4", 0, 28.0, "train.iterations=375", **other_lr), {25: 0.1})
+    with pytest.raises(UserError, match=r"n4/x4/seed0 was scored on other images, or other LR, under the name B100"):
+        read_study(folder)
 
 
 def test_shorter_runs_are_not_taken_for_runs_of_the_folder(study: Study):
