@@ -6,7 +6,6 @@ python profiling/latency.py --models safmn --protocol ntire
 """
 
 import sys
-from collections.abc import Sequence
 
 try:
     from safmn_bench.profiling.common.door import command
@@ -22,32 +21,24 @@ def main(argv: list[str] | None = None) -> int:
 
     options = latency_arguments().read(argv)
     from safmn_bench.profiling.common.devices import choose_device
-    from safmn_bench.profiling.common.files import write_csv
+    from safmn_bench.profiling.common.files import csv_made_anew
     from safmn_bench.profiling.common.machine import result_file
-    from safmn_bench.profiling.common.places import is_stream, require_writable, target_of
     from safmn_bench.profiling.timing import table
     from safmn_bench.profiling.timing.forms import jobs_of
-    from safmn_bench.profiling.timing.interleaved import Timed, measure, referee
+    from safmn_bench.profiling.timing.interleaved import measure, referee
 
     device = choose_device(options.device)
     path = result_file(options.csv, "latency", device) if options.csv else None
-    require_writable(path)
-    jobs = jobs_of(options, device)
-    target = None if path is None or is_stream(path) else target_of(path)
-    partial = target.with_name(f"{target.name}.partial") if target is not None else None
-
-    def keep(timed: Sequence[Timed]) -> None:
-        """The rows of the rounds so far, for a command that is stopped."""
-        if partial is not None:
-            write_csv(partial, table.COLUMNS, table.rows(timed, options.protocol, device))
-
-    timed = referee(jobs, options.runs) if options.protocol == "ntire" else measure(jobs, options.runs, keep)
-    rows = table.rows(timed, options.protocol, device)
-    table.show(rows, timed, options.protocol)
+    with csv_made_anew(path, table.COLUMNS) as keep:
+        jobs = jobs_of(options, device)
+        if options.protocol == "ntire":
+            timed = referee(jobs, options.runs)
+        else:
+            timed = measure(jobs, options.runs, lambda timed: keep(table.rows(timed, options.protocol, device)))
+        rows = table.rows(timed, options.protocol, device)
+        table.show(rows, timed, options.protocol)
+        keep(rows)
     if path is not None:
-        write_csv(path, table.COLUMNS, rows)
-        if partial is not None:
-            partial.unlink(missing_ok=True)
         print(f"Written: {path}")
     failed = [network for network in timed if network.failure]
     for network in failed:

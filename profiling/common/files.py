@@ -88,6 +88,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     write_text(path, "".join(lines))
 
 
+Rows = Sequence[Mapping[str, Any]]
+
+
 @contextmanager
 def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A function that adds a row to a CSV whose rows take long to make; None is a file that nobody asked for.
@@ -139,6 +142,40 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(path)
+
+
+@contextmanager
+def csv_made_anew(path: Path | None, columns: Sequence[str]) -> Iterator[Callable[[Rows], None]]:
+    """A function that takes all rows so far, for a table whose every row changes with each round; the last call counts.
+
+    As in `csv_as_it_comes` they go to a partial file, which stays with a line on stderr where the block is interrupted.
+    """
+    if path is None:
+        yield lambda rows: None
+        return
+    require_writable(path)
+    target = target_of(path)
+    partial = None if is_stream(path) else target.with_name(f"{target.name}.partial")
+    last: list[Rows] = []
+
+    def keep(rows: Rows) -> None:
+        last[:] = [rows]
+        if partial is not None:
+            write_csv(partial, columns, rows)
+
+    try:
+        yield keep
+    except UserError:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        raise
+    except BaseException:
+        if last and partial is not None:
+            print(f"{partial} keeps the rows so far: {len(last[0])}.", file=sys.stderr)
+        raise
+    write_csv(path, columns, last[0] if last else [])
+    if partial is not None:
+        partial.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -12,6 +12,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import (
     csv_as_it_comes,
     csv_line,
+    csv_made_anew,
     csv_rows,
     write_atomically,
     write_csv,
@@ -130,3 +131,20 @@ def test_names_of_any_bytes_are_written_as_escapes(tmp_path: Path):
     with csv_as_it_comes(tmp_path / "b.csv", ["image"]) as add:
         add({"image": "caf\udce9"})
     assert (tmp_path / "b.csv").read_bytes() == b"image\ncaf\\udce9\n"
+
+
+def test_rows_that_change_with_each_round_stay_in_the_partial_file_of_a_command_that_is_stopped(tmp_path: Path, capsys):
+    path = tmp_path / "latency.csv"
+    path.write_text("of before")
+    with contextlib.suppress(KeyboardInterrupt), csv_made_anew(path, ["network", "latency_ms"]) as keep:
+        keep([{"network": "safmn", "latency_ms": 9.0}])
+        keep([{"network": "safmn", "latency_ms": 8.5}, {"network": "imdn", "latency_ms": 12.0}])
+        raise KeyboardInterrupt
+    assert path.read_text() == "of before"
+    kept = (tmp_path / "latency.csv.partial").read_text()
+    assert kept == "network,latency_ms\nsafmn,8.5\nimdn,12.0\n"
+    assert capsys.readouterr().err == f"{path}.partial keeps the rows so far: 2.\n"
+    with csv_made_anew(path, ["network", "latency_ms"]) as keep:
+        keep([{"network": "safmn", "latency_ms": 8.0}])
+    assert path.read_text() == "network,latency_ms\nsafmn,8.0\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["latency.csv"]
