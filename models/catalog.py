@@ -22,6 +22,7 @@ To add a network: write its file in `models/`, then add one entry here. The inte
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -52,7 +53,7 @@ from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One network: `build(scale)` makes it, for each of `scales`.
+    """One network: `build(scale=scale)` makes it, for each of `scales`: its class, or that with arguments.
 
     `label` is its name in `table`: 1, the paper's, or 6, the rivals of today. `recipe` maps dotted recipe keys to
     values without which training diverges.
@@ -61,14 +62,14 @@ class Model:
     name: str
     label: str
     scales: tuple[int, ...]
-    build: Callable[[int], nn.Module]
+    build: Callable[..., nn.Module]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     table: int = 1
 
 
 def _model(
     label: str,
-    build: Callable[[int], nn.Module],
+    build: Callable[..., nn.Module],
     *,
     scales: tuple[int, ...] = (2, 3, 4),
     recipe: Mapping[str, Any] | None = None,
@@ -76,7 +77,7 @@ def _model(
     return Model(name=normalised(label), label=label, scales=scales, build=build, recipe=recipe or {})
 
 
-def _rival(name: str, label: str, build: Callable[[int], nn.Module], recipe: Mapping[str, Any] | None = None) -> Model:
+def _rival(name: str, label: str, build: Callable[..., nn.Module], recipe: Mapping[str, Any] | None = None) -> Model:
     return Model(name=name, label=label, scales=(2, 3, 4), build=build, table=6, recipe=recipe or {})
 
 
@@ -91,32 +92,32 @@ MODELS: dict[str, Model] = {
     model.name: model
     for model in (
         # Table 1, in its order
-        _model("Bicubic", lambda scale: Bicubic(scale=scale)),
-        _model("SRCNN", lambda scale: SRCNN(scale=scale)),
-        _model("FSRCNN", lambda scale: FSRCNN(scale=scale)),
-        _model("ESPCN", lambda scale: ESPCN(scale=scale)),
-        _model("VDSR", lambda scale: VDSR(scale=scale)),
-        _model("LapSRN", lambda scale: LapSRN(scale=scale), scales=(2, 4), recipe=_SLOWER),
-        _model("CARN-M", lambda scale: CARN(scale=scale, mobile=True)),
-        _model("CARN", lambda scale: CARN(scale=scale)),
-        _model("EDSR-baseline", lambda scale: EDSR(scale=scale), recipe=_SLOWER),
-        _model("IMDN", lambda scale: IMDN(scale=scale)),
-        _model("PAN", lambda scale: PAN(scale=scale)),
-        _model("LAPAR-A", lambda scale: LAPAR(scale=scale)),
-        _model("ECBSR-M16C64", lambda scale: ECBSR(scale=scale), recipe=_ECBSR_RECIPE),
-        _model("SMSR", lambda scale: SMSR(scale=scale)),
-        _model("ShuffleMixer", lambda scale: ShuffleMixer(scale=scale)),
-        _model("SAFMN", lambda scale: SAFMN(SAFMNConfig(), scale=scale)),
+        _model("Bicubic", Bicubic),
+        _model("SRCNN", SRCNN),
+        _model("FSRCNN", FSRCNN),
+        _model("ESPCN", ESPCN),
+        _model("VDSR", VDSR),
+        _model("LapSRN", LapSRN, scales=(2, 4), recipe=_SLOWER),
+        _model("CARN-M", partial(CARN, mobile=True)),
+        _model("CARN", CARN),
+        _model("EDSR-baseline", EDSR, recipe=_SLOWER),
+        _model("IMDN", IMDN),
+        _model("PAN", PAN),
+        _model("LAPAR-A", LAPAR),
+        _model("ECBSR-M16C64", ECBSR, recipe=_ECBSR_RECIPE),
+        _model("SMSR", SMSR),
+        _model("ShuffleMixer", ShuffleMixer),
+        _model("SAFMN", partial(SAFMN, SAFMNConfig())),
         # Table 6, by year; not every one has published weights at every scale
-        _rival("rlfn", "RLFN", lambda scale: RLFN(scale=scale), _SLOWER),
-        _rival("rlfn_s", "RLFN-S", lambda scale: RLFN(scale=scale, size=RLFN_S), _SLOWER),
-        _rival("rlfn_ntire22", "RLFN-NTIRE22", lambda scale: RLFN(scale=scale, size=RLFN_NTIRE22), _SLOWER),
-        _rival("efdn", "EFDN", lambda scale: EFDN(scale=scale)),
-        _rival("safmnpp", "SAFMN++", lambda scale: SAFMNPP(scale=scale)),
-        _rival("smfanet", "SMFANet", lambda scale: SMFANet(scale=scale)),
-        _rival("smfanet_plus", "SMFANet+", lambda scale: SMFANet(scale=scale, dim=48, n_blocks=12)),
-        _rival("span_ntire26", "SPAN-NTIRE26", lambda scale: SPAN(scale=scale)),
-        _rival("spanv2", "SPANv2", lambda scale: SPANv2(scale=scale)),
+        _rival("rlfn", "RLFN", RLFN, _SLOWER),
+        _rival("rlfn_s", "RLFN-S", partial(RLFN, size=RLFN_S), _SLOWER),
+        _rival("rlfn_ntire22", "RLFN-NTIRE22", partial(RLFN, size=RLFN_NTIRE22), _SLOWER),
+        _rival("efdn", "EFDN", EFDN),
+        _rival("safmnpp", "SAFMN++", SAFMNPP),
+        _rival("smfanet", "SMFANet", SMFANet),
+        _rival("smfanet_plus", "SMFANet+", partial(SMFANet, dim=48, n_blocks=12)),
+        _rival("span_ntire26", "SPAN-NTIRE26", SPAN),
+        _rival("spanv2", "SPANv2", SPANv2),
     )
 }
 
@@ -137,7 +138,7 @@ def build_model(name: str, scale: int) -> nn.Module:
     if scale not in model.scales:
         allowed = ", ".join(str(s) for s in model.scales)
         raise UserError(f"{model.label} has no scale {scale}. Allowed: {allowed}. Choose one with --scale.")
-    return model.build(scale)
+    return model.build(scale=scale)
 
 
 def caveats_of(network: nn.Module) -> list[str]:

@@ -8,6 +8,7 @@ for both; what is trained is always called baseline (`trained_name`), so that no
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safmn_bench.models.catalog import MODELS, unlabelled
 from safmn_bench.models.errors import UserError, match_name, normalised
 from safmn_bench.models.mappings import each_once, flattened, read_mapping, section
 from safmn_bench.models.own.network import OwnNetwork, from_section, own_network
+from safmn_bench.models.own.source import Source
 from safmn_bench.models.variants import VARIANTS, Candidate
 
 ENTRY_POINTS = "safmn_bench.networks"
@@ -130,7 +132,7 @@ def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
 def _base(content: Mapping[str, Any], network: Mapping[str, Any], path: Path, chain: tuple[Path, ...]) -> Candidate:
     """What the file changes: the network of its `network:` section, or that of `base:`.
 
-    Of a network of one's own that `base:` names, `network: {arguments: ...}` changes the constructor's arguments.
+    Of a base that is not SAFMN, `network: {arguments: ...}` changes the constructor's arguments.
     """
     if not network:
         return find_candidate(str(content.get("base", REFERENCE)), chain)
@@ -138,10 +140,22 @@ def _base(content: Mapping[str, Any], network: Mapping[str, Any], path: Path, ch
         return own_candidate(from_section(network, path))
     base = find_candidate(str(content["base"]), chain)
     arguments = section(network, "arguments", path)
-    if base.own is None or set(network) - {"arguments"}:
+    own = base.own or _own_of_peer(base)
+    if own is None or set(network) - {"arguments"}:
         raise UserError(
-            f"{path}: with `base:`, `network:` holds `arguments:` alone, and the base is a network of one's own "
-            "(FILE.py:Class or package.module:Class, such as safmn_bench.models.peers.carn:CARN)."
+            f"{path}: with `base:`, `network:` holds `arguments:` alone, for the constructor of another network than "
+            "SAFMN (whose fields `model:` changes) that takes plain values."
         )
-    source = replace(base.own.source, arguments={**base.own.source.arguments, **arguments})
-    return replace(base, own=replace(base.own, source=source))
+    source = replace(own.source, arguments={**own.source.arguments, **arguments})
+    return replace(base, model=own.label, own=replace(own, source=source))
+
+
+def _own_of_peer(base: Candidate) -> OwnNetwork | None:
+    """A network of the catalogue by its class and arguments; None for SAFMN, and where arguments are no literals."""
+    if base.config is not None:
+        return None
+    build = MODELS[base.model].build
+    kind, arguments = (build.func, build.keywords) if isinstance(build, partial) else (build, {})
+    if not all(isinstance(value, int | float | str) for value in arguments.values()):
+        return None
+    return OwnNetwork(source=Source(module=kind.__module__, attribute=kind.__qualname__, arguments=arguments))

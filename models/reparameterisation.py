@@ -41,13 +41,18 @@ def _method(module: nn.Module, name: str) -> Callable[[], Any] | None:
     return None if any(p.default is p.empty and p.kind not in given for p in parameters) else method
 
 
+def has_parts_to_merge(network: nn.Module) -> bool:
+    """Whether its deployed form is another than the one that is trained."""
+    return any(merges(module) for module in network.modules())
+
+
 @torch.no_grad()
 def deployed(network: nn.Module) -> nn.Module:
     """The deployed form of a network, in the mode (training or not) that it is in.
 
     A network without parts to merge is returned itself; of any other a copy, and the network stays as it is.
     """
-    if not any(merges(module) for module in network.modules()):
+    if not has_parts_to_merge(network):
         return network
     return _merged(copy.deepcopy(network), {}).train(network.training)
 

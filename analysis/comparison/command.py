@@ -68,6 +68,7 @@ def _counted(entrants: Sequence[Entrant], scale: int) -> list[str]:
         with one.attempt("counted"):
             cost = complexity(one.candidate, scale)
             one.values |= {"params": cost.params, "flops": cost.flops, "acts": cost.acts}
+            one.remarks += [f"{remark}." for remark in cost.remarks]
             one.values["uncounted_ops"] = ";".join(f"{name}={calls}" for name, calls in cost.uncounted_ops.items())
     return [
         "FLOPs are multiply-adds as fvcore counts them, activations all convolution outputs, for an HR image of "
@@ -87,6 +88,7 @@ def _timed(entrants: Sequence[Entrant], options: CompareOptions, device: torch.d
     for one in entrants:
         found, row = by_name[one.given]
         one.values |= {key: row[key] for key in TIME}
+        one.remarks += [f"{remark}." for remark in found.remarks]
         if found.failure:
             one.failures.append(f"{one.title} was not timed: {found.failure}")
     first, *others = latency.method(rows[0], "ours")

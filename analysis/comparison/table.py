@@ -29,7 +29,7 @@ def table_of(
     """A row per network; under it its remarks, how each figure was made, and which networks are untrained."""
     scores = [scored_field(dataset, metric.name) for dataset in datasets for metric in metrics]
     untrained = [one.title for one in entrants if one.network is None]
-    remarks = [f"{one.title}: {remark}" for one in entrants for remark in one.remarks]
+    remarks = [f"{one.title}: {remark}" for one in entrants for remark in dict.fromkeys(one.remarks)]
     if untrained:
         remarks.append(f"Untrained, so without scores: {', '.join(untrained)}. Give their weights with --weights.")
     return Table(

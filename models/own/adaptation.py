@@ -68,6 +68,17 @@ class Adaptation:
         return told
 
 
+def padding_of(network: nn.Module, lr_height: int, lr_width: int) -> str:
+    """What its padding makes of an LR image of this size, in a sentence; nothing where it pads nothing."""
+    multiple = getattr(network, "pads_to", 1)
+    height, width = (-(-side // multiple) * multiple for side in (lr_height, lr_width))
+    if (height, width) == (lr_height, lr_width):
+        return ""
+    return (
+        f"LR {lr_width}x{lr_height} is padded to {width}x{height}, sides a multiple of {multiple}; figures include it"
+    )
+
+
 def adapted(network: nn.Module, how: Adaptation, scale: int) -> nn.Module:
     """The same object, under our convention; its `scale` is set where the network has nothing of that name."""
     kind = type(network)
@@ -81,6 +92,8 @@ def adapted(network: nn.Module, how: Adaptation, scale: int) -> nn.Module:
         "forward": forward, "__module__": kind.__module__, "__doc__": kind.__doc__,
         "caveats": lambda self: [*caveats(self), *how.sentences()],
     }  # fmt: skip
+    if how.size_multiple > 1:
+        members["pads_to"] = how.size_multiple
     if how.input == "y":
         members["counted"] = lambda self, height, width: (_Luma(self, original), (1, 1, height, width))
     network.__class__ = type(kind.__name__, (kind,), members)

@@ -11,7 +11,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.keeping import cache_folder, package_folder
-from safmn_bench.models.reparameterisation import deployed
+from safmn_bench.models.own.adaptation import padding_of
+from safmn_bench.models.reparameterisation import deployed, has_parts_to_merge
 from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.files import write_json
 
@@ -42,6 +43,8 @@ class Complexity:
     flops_by_operator: dict[str, int]
     uncounted_ops: dict[str, int]
     """Operators that fvcore saw and has no rule for: name -> number of calls."""
+    remarks: tuple[str, ...] = ()
+    """What else a reader must know: padding that was counted, and the form that was trained where that is another."""
 
 
 def count(network: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
@@ -106,12 +109,23 @@ def complexity(candidate: Candidate, scale: int) -> Complexity:
     with torch.random.fork_rng(devices=[]):  # the fresh weights must not move the caller's random state
         network = candidate.build(scale)
     module, input_shape = counted_form(network, scale)
-    counted = count(module, input_shape)
+    counted = replace(count(module, input_shape), remarks=_remarks(network, *LR_SIZES[scale]))
     try:
         write_json(memory, asdict(counted))
     except UserError as error:
         warnings.warn(f"The count is not remembered. {error}", stacklevel=2)
     return counted
+
+
+def _remarks(network: nn.Module, lr_height: int, lr_width: int) -> tuple[str, ...]:
+    found = [padding_of(network, lr_width, lr_height)]  # the sides in the order in which people say them
+    if has_parts_to_merge(network):
+        trained = count(*counted_at(network, lr_height, lr_width, merged=False))
+        found.append(
+            f"its parts are merged; as it is trained it has {trained.params:,} parameters, {trained.flops:,} FLOPs "
+            f"and {trained.acts:,} activations"
+        )
+    return tuple(filter(None, found))
 
 
 def counted_form(network: nn.Module, scale: int) -> tuple[nn.Module, tuple[int, ...]]:
@@ -122,9 +136,11 @@ def counted_form(network: nn.Module, scale: int) -> tuple[nn.Module, tuple[int, 
     return counted_at(network, *LR_SIZES[scale])
 
 
-def counted_at(network: nn.Module, lr_height: int, lr_width: int) -> tuple[nn.Module, tuple[int, ...]]:
-    """`counted_form` at another LR size."""
-    network = deployed(network)
+def counted_at(
+    network: nn.Module, lr_height: int, lr_width: int, *, merged: bool = True
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """`counted_form` at another LR size, or (`merged` False) of the form that is trained."""
+    network = deployed(network) if merged else network
     if hasattr(network, "counted"):
         return network.counted(lr_height, lr_width)  # type: ignore[operator]
     return network, (1, 3, lr_height, lr_width)
@@ -134,7 +150,7 @@ def _recall(memory: Path) -> Complexity | None:
     """A remembered count, or None; an unreadable or outdated one is counted again."""
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))
-        return Complexity(**{**known, "input_shape": tuple(known["input_shape"])})
+        return Complexity(**{**known, "input_shape": tuple(known["input_shape"]), "remarks": tuple(known["remarks"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

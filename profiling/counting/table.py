@@ -59,12 +59,12 @@ def paper_table_of(candidate: Candidate) -> int | None:
 def csv_row(candidate: Candidate, scale: int, counted: Complexity, table: int | None) -> dict[str, Any]:
     """One line of the CSV contract: exact integers for what was counted, the paper's figures as printed."""
     paper: dict[str, str | None] = dict.fromkeys(COLUMNS)
-    notes: list[str] = []
+    notes: list[str] = list(counted.remarks)
     if table is not None:
         paper = {column: published_figure(table, candidate.title, scale, column) for column in COLUMNS}
         exact = dict(zip(COLUMNS, (counted.params, counted.flops, counted.acts), strict=True))
         remarks = (compare(table, candidate.title, scale, column, exact[column] / UNITS[column]) for column in COLUMNS)
-        notes = [remark for remark in remarks if remark]
+        notes += [remark for remark in remarks if remark]
     return {
         "model": candidate.title,
         "scale": scale,

@@ -15,7 +15,8 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
 from safmn_bench.models.names import find_candidate, written
 from safmn_bench.models.native.form import NativeSAFMN, native_form
-from safmn_bench.models.reparameterisation import inference_form
+from safmn_bench.models.own.adaptation import padding_of
+from safmn_bench.models.reparameterisation import deployed, has_parts_to_merge
 from safmn_bench.profiling.common.devices import set_float32_precision
 from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.common.sample_images import photograph
@@ -59,6 +60,8 @@ class Prepared:
     weights_mib: float
     input_mib: float
     device: torch.device
+    remarks: tuple[str, ...] = ()
+    """What else a reader must know of what is timed."""
 
 
 def models_of_table_2() -> list[str]:
@@ -140,7 +143,13 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
         weights_mib=weights_mib,
         input_mib=rgb.nbytes / 2**20,
         device=device,
+        remarks=_remarks(network, job),
     )
+
+
+def _remarks(network: nn.Module, job: Job) -> tuple[str, ...]:
+    padding = padding_of(network, job.height, job.width)
+    return (padding,) if padding else ()
 
 
 def build_in_form(
@@ -154,7 +163,10 @@ def build_in_form(
         torch.cuda.set_device(device)
         set_float32_precision("tf32" if dtype == "tf32" else "ieee")
     torch.manual_seed(_SEED)
-    network = inference_form(find_candidate(model).build(scale)).requires_grad_(False)
+    built = find_candidate(model).build(scale).eval()
+    if implementation == "unmerged" and not has_parts_to_merge(built):
+        raise UserError(f"{type(built).__name__} has one form: nothing is merged. Choose the eager implementation.")
+    network = (built if implementation == "unmerged" else deployed(built)).requires_grad_(False)
     rgb = photograph(height, width)
     if implementation == "onnxruntime":
         return network, rgb

@@ -27,6 +27,7 @@ class Timed:
     weights_mib: float = 0.0
     input_mib: float = 0.0
     peak_memory_mib: float | None = None
+    remarks: tuple[str, ...] = ()
     failure: str | None = None
 
     def spread(self) -> Spread:
@@ -93,9 +94,14 @@ def _memory(one: Timed, worker: Worker) -> None:
     one.peak_memory_mib = worker.ask("memory")
 
 
+def _about(one: Timed, worker: Worker) -> None:
+    about = worker.ask("about")
+    one.weights_mib, one.input_mib, one.remarks = about["weights_mib"], about["input_mib"], about["remarks"]
+
+
 def _warm_up(one: Timed, worker: Worker) -> None:
-    sizes, warm = worker.ask("sizes"), worker.ask("warm_up")
-    one.weights_mib, one.input_mib = sizes["weights_mib"], sizes["input_mib"]
+    _about(one, worker)
+    warm = worker.ask("warm_up")
     one.warm_up_runs, one.flat, one.first_ms = warm["runs"], warm["flat"], warm["first_ms"]
 
 
@@ -104,7 +110,6 @@ def _turn(one: Timed, worker: Worker, runs: int) -> None:
 
 
 def _referee(one: Timed, worker: Worker, images: int) -> None:
-    sizes = worker.ask("sizes")
-    one.weights_mib, one.input_mib = sizes["weights_mib"], sizes["input_mib"]
+    _about(one, worker)
     one.rounds_ms = [worker.ask("referee", images)]
     one.first_ms = one.rounds_ms[0][0]

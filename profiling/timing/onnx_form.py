@@ -21,16 +21,16 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.timing.exportable import exportable
 from safmn_bench.profiling.timing.options import LARGEST_SIDE, LR_SIZE, ExportOptions, lr_size
 
 TOLERANCE = 1e-4
@@ -38,9 +38,8 @@ OPSET = 20
 _COUNTS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16, 31)
 _SIZES = sorted({*((n, n) for n in _COUNTS), *zip(_COUNTS, reversed(_COUNTS), strict=True)})
 """LR sizes, in multiples, at which the questions of a trace are asked again."""
+_FROZEN = "its code makes Python numbers of LR's sides, which freezes them"
 _EXTRA = "ONNX export needs onnx, onnxscript and onnxruntime: pip install 'safmn-bench[onnx]'."
-
-Pool = Callable[[torch.Tensor, tuple[int, int]], torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +99,9 @@ def to_onnx(network: nn.Module, shape: tuple[int, ...], *, dynamic: bool = False
             f"A dynamic export is traced at a multiple of {multiple}, and {shape[-1]}x{shape[-2]} is none. "
             "Choose such a size with --lr-size, or export this size alone with --fixed."
         )
-    with _exportable(network, divisible=fits), _quiet():
+    with _quiet():
         try:
-            program = _traced(network, shape, multiple if dynamic else None)
+            program = _traced(exportable(network, divisible=fits), shape, multiple if dynamic else None)
             onnx = torch.onnx.export(
                 program, dynamo=True, verbose=False, opset_version=OPSET, input_names=["lr"], output_names=["sr"]
             )
@@ -166,7 +165,8 @@ def _first_cause(error: BaseException) -> str:
     """The first line of the innermost cause: the exporter wraps it in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return _FROZEN if first.startswith("Constraints violated") else first
 
 
 def _refusal(network: nn.Module, cause: str, dynamic: bool) -> UserError:
@@ -239,61 +239,6 @@ def largest_difference(network: nn.Module, exported: Exported, lr: torch.Tensor)
     with torch.inference_mode():
         expected = network.eval()(lr)
     return float((torch.from_numpy(got) - expected).abs().max())
-
-
-@contextlib.contextmanager
-def _exportable(network: nn.Module, *, divisible: bool) -> Iterator[None]:
-    """Within it, adaptive pooling is written with operators that ONNX has, with the same results."""
-    plain = {F.adaptive_max_pool2d: F.max_pool2d, F.adaptive_avg_pool2d: F.avg_pool2d}
-    written_out = {F.adaptive_max_pool2d: gathered_max, F.adaptive_avg_pool2d: weighted_mean}
-    pools: list[Any] = [module for module in network.modules() if getattr(module, "pool", None) in plain]
-    # SMSR masks what it computes everywhere, the same to rounding: gathering the marked pixels is no form for a graph.
-    sparse: list[Any] = [module for module in network.modules() if getattr(module, "form", None) == "sparse"]
-    before = [module.pool for module in pools]
-    for module, pool in zip(pools, before, strict=True):
-        module.pool = _windowed(plain[pool]) if divisible else written_out[pool]
-    for module in sparse:
-        module.form = "masked"
-    try:
-        yield
-    finally:
-        for module, pool in zip(pools, before, strict=True):
-            module.pool = pool
-        for module in sparse:
-            module.form = "sparse"
-
-
-def _windowed(pool: Callable[..., torch.Tensor]) -> Pool:
-    """Adaptive pooling where the size divides: windows side by side."""
-    return lambda x, size: pool(x, (x.shape[-2] // size[0], x.shape[-1] // size[1]))
-
-
-def cell_bounds(length: int, cells: int) -> list[tuple[int, int]]:
-    """The windows of adaptive pooling: cell i covers floor(i n / m) to ceil((i + 1) n / m), the end excluded."""
-    return [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
-
-
-def gathered_max(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Adaptive max-pooling of (B, C, H, W) to `size`: short windows repeat their last line."""
-    for axis, cells in ((2, size[0]), (3, size[1])):
-        bounds = cell_bounds(x.shape[axis], cells)
-        widest = max(end - start for start, end in bounds)
-        lines = [min(start + k, end - 1) for start, end in bounds for k in range(widest)]
-        x = x.index_select(axis, torch.tensor(lines)).unflatten(axis, (cells, widest)).amax(axis + 1)
-    return x
-
-
-def weighted_mean(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Adaptive average-pooling of (B, C, H, W) to `size`, as a product with a matrix of weights on each side."""
-    rows, columns = (_mean_matrix(n, m) for n, m in zip(x.shape[-2:], size, strict=True))
-    return rows @ x @ columns.T
-
-
-def _mean_matrix(length: int, cells: int) -> torch.Tensor:
-    matrix = torch.zeros(cells, length)
-    for row, (start, end) in zip(matrix, cell_bounds(length, cells), strict=True):
-        row[start:end] = 1 / (end - start)
-    return matrix
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, P
 
 IMPLEMENTATIONS = {
     "eager": "the plain module, contiguous memory",
+    "unmerged": "the plain module as it is trained, of a network whose parts are merged in every other form",
     "channels_last": "the plain module, channels-last memory",
     "fast": "models.fast.optimise: fused kernels, channels-last memory",
     "compiled": "torch.compile of the plain module",

@@ -21,7 +21,7 @@ COLUMNS = (
     *("ci_low_ms", "ci_high_ms", "mean_ms", "first_ms", "place", "speed_up", "warm_up_runs", "warm_up_flat"),
     *("weights_mib", "input_mib", "paper_time_ms", "paper_memory_m", "protocol", "status"),
     *("hardware", "threads", "allocator", "driver", "clock_mhz", "cudnn_benchmark"),
-    *("torch", "cuda", "python", "date", "commit"),
+    *("torch", "cuda", "python", "date", "commit", "note"),
 )
 _PAPER = "Paper: Table 2, its own GPU, never measured here."
 
@@ -76,6 +76,7 @@ def _figures(one: Timed) -> dict[str, Any]:
         "warm_up_flat": {None: "none", True: "yes", False: "no"}[one.flat],
         "weights_mib": round(one.weights_mib, 3),
         "input_mib": round(one.input_mib, 3),
+        "note": "; ".join(one.remarks),
         "status": one.failure or "measured",
         "threads": job.threads,
         "allocator": job.allocator,
@@ -150,7 +151,12 @@ def show(table: Sequence[dict[str, Any]], found: Sequence[Timed], protocol: str)
         title,
         header,
         cells,
-        [*(remarks(table, found) if protocol == "ours" else ()), *method(first, protocol), _PAPER],
+        [
+            *(f"{one.job}: {remark}." for one in found for remark in one.remarks),
+            *(remarks(table, found) if protocol == "ours" else ()),
+            *method(first, protocol),
+            _PAPER,
+        ],
         text_columns=3,
     )
 

@@ -89,10 +89,10 @@ class Turns:
         """Times of `images` passes in ms from the first on, without warm-up."""
         return [self._time_once() for _ in range(images)]
 
-    def sizes(self) -> dict[str, float]:
-        """MiB of the weights and of the input."""
+    def about(self) -> dict[str, Any]:
+        """MiB of the weights and of the input, and remarks."""
         ready = self._ready()
-        return {"weights_mib": ready.weights_mib, "input_mib": ready.input_mib}
+        return {"weights_mib": ready.weights_mib, "input_mib": ready.input_mib, "remarks": ready.remarks}
 
     def memory(self) -> float | None:
         """Peak memory of one pass in MiB; ask this of a fresh process, whose allocator it changes.

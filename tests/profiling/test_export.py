@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from own_networks import write_class
 
 from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.errors import UserError
@@ -15,16 +16,14 @@ from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.export import main
 from safmn_bench.profiling.timing import onnx_form
+from safmn_bench.profiling.timing.exportable import cell_bounds, gathered_max, weighted_mean
 from safmn_bench.profiling.timing.onnx_form import (
     Exported,
-    cell_bounds,
     check_sizes,
-    gathered_max,
     largest_difference,
     open_session,
     size_multiple,
     to_onnx,
-    weighted_mean,
 )
 
 SIZES = [((37, 53), (4, 6)), ((180, 320), (22, 40)), ((9, 8), (1, 8)), ((5, 5), (5, 5))]
@@ -228,3 +227,30 @@ def test_a_network_whose_code_asks_for_the_size_is_told_to_use_fixed(network: to
 
 def test_a_question_without_consequence_refuses_nothing():
     assert to_onnx(AsksForOne(), (1, 3, 40, 48), dynamic=True).multiple == 1
+
+
+SIZES_IN_PYTHON = """h, w = int(x.shape[2]), int(x.shape[3])
+        return F.interpolate(self.conv(x), size=(h * self.up, w * self.up)) + torch.zeros(h * self.up, w * self.up)"""
+KEPT_MASK = """if getattr(self, 'mask', None) is None or self.mask.shape != x.shape[-2:]:
+            self.mask = torch.ones(x.shape[-2:])
+        return F.interpolate(self.conv(x) * self.mask, scale_factor=self.up)"""
+
+
+@pytest.mark.slow
+def test_network_of_frozen_sizes_is_refused_in_one_line_that_names_fixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    call = ["--model", write_class(tmp_path, "Frozen", forward=SIZES_IN_PYTHON), "--out", str(tmp_path / "a.onnx")]
+    assert main(call) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: Frozen cannot be exported for many sizes (its code makes Python numbers of LR's sides, which freezes "
+        "them). Export one size: --fixed --lr-size WxH."
+    )
+    assert main([*call, "--fixed", "--lr-size", "24x16"]) == 0
+
+
+@pytest.mark.slow
+def test_tracing_leaves_nothing_in_what_a_network_keeps(tmp_path: Path):
+    name = write_class(tmp_path, "Keeps", forward=KEPT_MASK)
+    assert main(["--model", name, "--out", str(tmp_path / "a.onnx"), "--fixed", "--lr-size", "24x16"]) == 0
+    assert main(["--model", name, "--out", str(tmp_path / "b.onnx")]) in (0, 2)  # for any size, or told

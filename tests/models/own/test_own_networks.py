@@ -7,6 +7,7 @@ import pytest
 import torch
 from own_networks import BLOCKS, write_class, write_networks
 
+import safmn_bench as sb
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import ENTRY_POINTS, find_candidate
@@ -228,3 +229,28 @@ def test_reparameterised_network_is_deployed_and_computes_the_same(networks: dic
     assert "body.point.weight" not in merged.state_dict()
     with torch.no_grad():
         assert (merged(photo(13, 7)) - network(photo(13, 7))).abs().max() < 1e-6
+
+
+def test_yaml_over_a_network_of_the_catalogue_changes_its_constructors_arguments(tmp_path: Path):
+    (tmp_path / "mobile.yaml").write_text("base: carn\nnetwork: {arguments: {mobile: true}}\n")
+    found = find_candidate(str(tmp_path / "mobile.yaml"))
+    mine, known = found.build(4), find_candidate("carn_m").build(4)
+    assert {k: v.shape for k, v in mine.state_dict().items()} == {k: v.shape for k, v in known.state_dict().items()}
+    (tmp_path / "smaller.yaml").write_text("base: smfanet_plus\nnetwork: {arguments: {dim: 24}}\n")
+    smaller = find_candidate(str(tmp_path / "smaller.yaml"))
+    assert smaller.description()["arguments"] == {"dim": 24, "n_blocks": 12}  # the base's other argument stays
+    (tmp_path / "edsr.yaml").write_text("base: edsr_baseline\nnetwork: {arguments: {}}\n")
+    assert find_candidate(str(tmp_path / "edsr.yaml")).recipe == {"optimizer.lr": 1e-3}
+    for base in ("safmn", "rlfn_s"):
+        (tmp_path / "no.yaml").write_text(f"base: {base}\nnetwork: {{arguments: {{dim: 24}}}}\n")
+        with pytest.raises(UserError, match="another network than SAFMN"):
+            find_candidate(str(tmp_path / "no.yaml"))
+
+
+def test_own_file_of_the_catalogue_has_the_counts_and_the_scores_of_its_name_to_the_bit(
+    tmp_path: Path, photographs: Path
+):
+    by_name, by_file = sb.create_model("imdn", 4), sb.create_model(f"{ROOT / 'models' / 'peers' / 'imdn.py'}:IMDN", 4)
+    by_file.load_state_dict(by_name.state_dict())
+    assert sb.count(by_file, lr=(24, 16)) == sb.count(by_name, lr=(24, 16))
+    assert sb.evaluate(by_file, photographs / "score").scores == sb.evaluate(by_name, photographs / "score").scores

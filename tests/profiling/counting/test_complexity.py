@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from known_values import SAFMN_COUNTS, TABLE_COUNTS
+from own_networks import write_networks
 from torch import nn
 
 from safmn_bench.models.variants import VARIANTS
@@ -92,3 +93,18 @@ def test_unknown_model_is_one_paragraph_and_status_2(capsys: pytest.CaptureFixtu
     error = capsys.readouterr().err
     assert error.startswith("error: No variant or model 'w_o_MRR'. Did you mean 'w_o_MR'")
     assert error.count("\n") == 1
+
+
+def test_rows_tell_the_form_that_was_trained_and_the_padding_that_is_counted(tmp_path: Path):
+    names = write_networks(tmp_path)
+    assert main(["--models", names["RepNet"], "--scale", "3", "--csv", str(tmp_path / "c.csv")]) == 0
+    with (tmp_path / "c.csv").open(newline="") as handle:
+        (row,) = csv.DictReader(handle)
+    # by hand: 3x3 convolutions 3 -> 8, 8 -> 8 and 8 -> 27 with biases, on 428x240 pixels; in training 1x1 8 -> 8 too
+    pixels, merged = 428 * 240, 27 * 8 + 72 * 8 + 72 * 27
+    assert (row["params"], row["flops"]) == (str(merged + 8 + 8 + 27), str(merged * pixels))
+    assert row["note"] == (
+        "LR 427x240 is padded to 428x240, sides a multiple of 4; figures include it; its parts are merged; as it is "
+        f"trained it has {merged + 43 + 72:,} parameters, {(merged + 64) * pixels:,} FLOPs and {51 * pixels:,} "
+        "activations"
+    )

@@ -10,8 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from own_networks import write_networks
 from skimage import data
 
+from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.machine import hardware_slug, result_file
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.latency import main
@@ -19,7 +21,7 @@ from safmn_bench.profiling.timing import clock
 from safmn_bench.profiling.timing import interleaved as rounds
 from safmn_bench.profiling.timing import table as latency_table
 from safmn_bench.profiling.timing.clock import is_flat, median_interval, places, spread, warm_up
-from safmn_bench.profiling.timing.forms import Job
+from safmn_bench.profiling.timing.forms import Job, prepare
 from safmn_bench.profiling.timing.interleaved import Timed, measure, referee, turns
 from safmn_bench.profiling.timing.workers import WorkerFailed
 
@@ -145,7 +147,7 @@ class FakeWorker:
             raise WorkerFailed("MemoryError: none left")
         answers = {
             "memory": 12.5,
-            "sizes": {"weights_mib": 1.0, "input_mib": 0.5},
+            "about": {"weights_mib": 1.0, "input_mib": 0.5, "remarks": ()},
             "warm_up": {"runs": 15, "flat": True, "first_ms": 99.0},
         }
         if request in answers:
@@ -260,3 +262,21 @@ def test_latency_command_measures_in_processes_of_their_own(tmp_path: Path):
     assert float(row["peak_memory_mib"]) >= float(row["weights_mib"]) + float(row["input_mib"])
     assert float(row["input_mib"]) == round(16 * 24 * 3 * 4 / 2**20, 3)
     assert row["torch"] == torch.__version__
+
+
+def test_both_forms_of_a_merged_network_are_timed_and_padding_is_told(tmp_path: Path):
+    names = write_networks(tmp_path)
+    sizes = {}
+    for form in ("eager", "unmerged"):
+        ready = prepare(job(names["RepNet"], implementation=form, height=13, width=7))
+        sizes[form] = ready.weights_mib * 2**18
+        assert ready.remarks == ("LR 7x13 is padded to 8x16, sides a multiple of 4; figures include it",)
+    assert sizes["unmerged"] - sizes["eager"] == 8 * 8 + 8  # the 1x1 convolution beside the 3x3
+    with pytest.raises(UserError, match="PlainNet has one form: nothing is merged. Choose the eager implementation."):
+        prepare(job(names["PlainNet"], implementation="unmerged"))
+
+
+def test_remarks_stand_in_rows(fake: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch):
+    (timed,) = measure([job("safmn")], 10)
+    timed.remarks = ("a is b", "c is d")
+    assert latency_table.rows([timed], "ours", torch.device("cpu"))[0]["note"] == "a is b; c is d"

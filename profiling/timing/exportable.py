@@ -1,0 +1,62 @@
+"""A network as torch's exporter can trace it: a copy whose adaptive pooling is written with operators that ONNX has.
+
+A copy, since tracing leaves its own kind of numbers in whatever a network keeps between two passes.
+"""
+
+import copy
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Pool = Callable[[torch.Tensor, tuple[int, int]], torch.Tensor]
+
+
+def exportable(network: nn.Module, *, divisible: bool) -> nn.Module:
+    """A copy with the same results; `divisible`: whether LR is a multiple of what the network pools by."""
+    plain: dict[object, Callable[..., torch.Tensor]]
+    plain = {F.adaptive_max_pool2d: F.max_pool2d, F.adaptive_avg_pool2d: F.avg_pool2d}
+    written_out: dict[object, Pool] = {F.adaptive_max_pool2d: gathered_max, F.adaptive_avg_pool2d: weighted_mean}
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        pool = getattr(module, "pool", None)
+        if pool in plain:
+            module.pool = _windowed(plain[pool]) if divisible else written_out[pool]  # type: ignore[assignment]
+        # SMSR masks what it computes everywhere, the same to rounding: gathering marked pixels is no form for a graph
+        if getattr(module, "form", None) == "sparse":
+            module.form = "masked"  # type: ignore[assignment]
+    return network
+
+
+def _windowed(pool: Callable[..., torch.Tensor]) -> Pool:
+    """Adaptive pooling where the size divides: windows side by side."""
+    return lambda x, size: pool(x, (x.shape[-2] // size[0], x.shape[-1] // size[1]))
+
+
+def cell_bounds(length: int, cells: int) -> list[tuple[int, int]]:
+    """The windows of adaptive pooling: cell i covers floor(i n / m) to ceil((i + 1) n / m), the end excluded."""
+    return [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
+
+
+def gathered_max(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Adaptive max-pooling of (B, C, H, W) to `size`: short windows repeat their last line."""
+    for axis, cells in ((2, size[0]), (3, size[1])):
+        bounds = cell_bounds(x.shape[axis], cells)
+        widest = max(end - start for start, end in bounds)
+        lines = [min(start + k, end - 1) for start, end in bounds for k in range(widest)]
+        x = x.index_select(axis, torch.tensor(lines)).unflatten(axis, (cells, widest)).amax(axis + 1)
+    return x
+
+
+def weighted_mean(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Adaptive average-pooling of (B, C, H, W) to `size`, as a product with a matrix of weights on each side."""
+    rows, columns = (_mean_matrix(n, m) for n, m in zip(x.shape[-2:], size, strict=True))
+    return rows @ x @ columns.T
+
+
+def _mean_matrix(length: int, cells: int) -> torch.Tensor:
+    matrix = torch.zeros(cells, length)
+    for row, (start, end) in zip(matrix, cell_bounds(length, cells), strict=True):
+        row[start:end] = 1 / (end - start)
+    return matrix
