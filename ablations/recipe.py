@@ -20,7 +20,7 @@ import yaml
 
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.keeping import package_folder
-from safmn_bench.models.mappings import each_once, flattened, read_mapping
+from safmn_bench.models.mappings import each_once, flattened, plain_value, read_mapping
 from safmn_bench.models.named_init import INITIALISATIONS
 from safmn_bench.models.variants import Candidate
 
@@ -204,9 +204,10 @@ def _parse_override(override: str, keys: Sequence[str]) -> tuple[str, Any]:
     if not equals:
         raise UserError(f"--set {override!r} is not section.key=value, such as --set train.iterations=2000.")
     try:
-        return match_name("recipe key", key, keys), yaml.safe_load(text)
+        return match_name("recipe key", key, keys), plain_value(text)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {override!r}: the value cannot be read.") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"--set {override[:60]!r}: the value cannot be read: {reason}.") from error
 
 
 def _convert(key: str, value: Any, hint: Any) -> Any:
@@ -220,7 +221,7 @@ def _convert(key: str, value: Any, hint: Any) -> Any:
         return tuple(_convert(key, part, kind) for part, kind in zip(value, wanted, strict=True))
     try:
         return _CONVERTERS[hint](value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{key}={value!r} is not {_NAMES[hint]}.") from error
 
 

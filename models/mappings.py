@@ -1,6 +1,11 @@
-"""YAML files that hold a mapping: read safely, each key once, flattened to dotted keys, their sections checked."""
+"""YAML files that hold a mapping: read safely, each key once, flattened to dotted keys, their sections checked.
 
-from collections.abc import Mapping
+What comes out is plain: text, whole numbers of 64 bits, floats, true and false, null, lists, and mappings with text for
+keys. Everything else that YAML can mean (dates, sets, bytes, what grows when its aliases are followed) is refused.
+"""
+
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +36,18 @@ _MERGE = "tag:yaml.org,2002:merge"  # `<<:`, which may stand several times
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """YAML's safe loader, which refuses a key that is given twice instead of keeping the last."""
+    """YAML's safe loader, which refuses a key that is given twice instead of keeping the last, and deep nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A value and what it holds. Raises yaml.YAMLError."""
+        self.depth += 1
+        if self.depth > _DEEPEST:  # a thousand would be too many for Python, and take seconds
+            raise yaml.YAMLError("it is nested too deeply")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping. Raises GivenTwice."""
@@ -58,7 +74,7 @@ def each_once(values: Mapping[str, Any], where: object) -> Mapping[str, Any]:
 def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError where it cannot be read or is none."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
+        content = plain_value(_text_of(path))
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}. Give the path of a YAML file.") from error
     except GivenTwice as error:
@@ -68,6 +84,69 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no mapping; write lines such as `base: w_o_FM` and `model: {{pooling: avg}}`.")
     return content
+
+
+def _text_of(path: Path) -> str:
+    kind = path.stat()
+    if not stat.S_ISREG(kind.st_mode):
+        raise UserError(f"{path} is no regular file. Give the path of a YAML file.")
+    if kind.st_size > _LARGEST_FILE:
+        raise UserError(f"{path} has {kind.st_size} bytes; a YAML file of this suite has at most {_LARGEST_FILE}.")
+    return path.read_text(encoding="utf-8")
+
+
+def plain_value(text: str) -> Any:
+    """What YAML text means. Raises yaml.YAMLError where it means nothing, or nothing plain."""
+    loader = _EachKeyOnce(text)
+    try:
+        node = loader.get_single_node()
+        _require_few(node)
+        value = loader.construct_document(node) if node is not None else None
+        _require_plain(value)
+        return value
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise yaml.YAMLError(f"a value is not of the kind that its tag says ({error})") from error
+    finally:
+        loader.dispose()
+
+
+_LARGEST_FILE = 1_000_000  # bytes
+_DEEPEST = 50
+_MOST_VALUES = 10_000
+_LARGEST_WHOLE = 2**63 - 1
+
+
+def _require_few(root: yaml.Node | None) -> None:
+    """Refuse what grows without end when its aliases are followed."""
+    left, sizes = [root] if root is not None else [], 0
+    while left:
+        sizes += 1
+        if sizes > _MOST_VALUES:
+            raise yaml.YAMLError(f"it holds more than {_MOST_VALUES} values when its aliases are followed")
+        left += _inner(left.pop())
+
+
+def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+
+
+def _require_plain(value: Any, where: str = "it") -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"the key {key!r} in {where} is no text; write it in quotes")
+            _require_plain(inner, f"`{key}:`")
+    elif isinstance(value, list):
+        for inner in value:
+            _require_plain(inner, where)
+    elif isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
+        raise yaml.YAMLError(f"a whole number in {where} is out of range")
+    elif value is not None and not isinstance(value, str | int | float):
+        raise yaml.YAMLError(f"{where} holds a value of kind {type(value).__name__}; text is written in quotes")
 
 
 def section(content: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:

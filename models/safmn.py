@@ -49,10 +49,10 @@ class SAFMNConfig:
     """A key of blocks.MIXERS, or "none", which drops the CCM with its norm and its skip."""
 
     def __post_init__(self) -> None:
-        for field in ("dim", "n_blocks", "levels"):
+        for field, most in (("dim", 4096), ("n_blocks", 1024), ("levels", 16)):
             value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"model.{field}={value!r} is not a whole number of at least 1.")
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise UserError(f"model.{field}={value!r} is not a whole number from 1 to {most}.")
         for field in ("modulate", "aggregate", "use_safm"):
             if not isinstance(getattr(self, field), bool):
                 raise UserError(f"model.{field}={getattr(self, field)!r} is not true or false.")
@@ -62,8 +62,10 @@ class SAFMNConfig:
                 f"model.dim={self.dim} does not divide into model.levels={self.levels} groups; choose a multiple "
                 f"of {self.levels}, such as {nearest}."
             )
-        if not isinstance(self.expansion, int | float) or int(self.dim * self.expansion) < 1:
-            raise UserError(f"model.expansion={self.expansion!r} is not a number that leaves a hidden channel.")
+        if not isinstance(self.expansion, int | float) or not 1 <= self.dim * self.expansion <= 2**16:
+            raise UserError(
+                f"model.expansion={self.expansion!r} is not a number that leaves 1 to 65536 hidden channels."
+            )
         tables = {"norm": NORMS, "pooling": POOLINGS, "activation": ACTIVATIONS, "mixer": [*MIXERS, "none"]}
         for field, known in tables.items():
             name = match_name(f"model.{field}", str(getattr(self, field)), known, "New ones go into models/blocks.py.")

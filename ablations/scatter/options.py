@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from safmn_bench.profiling.common.options import Options, Parser
+from safmn_bench.profiling.common.options import Options, Parser, require_seeds
 
 NETWORKS = ("baseline", "channel_mlp", "w_o_SAFM")
 """Two variants of which torch's order leaves most weights unlike the baseline's: there another order can help."""
@@ -23,6 +23,9 @@ class NoiseOptions(Options):
     """`KEY=VALUE` of the recipe, in order."""
     out: Path = Path("results/noise")
     table_only: bool = False
+
+    def __post_init__(self) -> None:
+        require_seeds(self.seeds)
 
 
 def arguments() -> Parser[NoiseOptions]:

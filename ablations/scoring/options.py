@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safmn_bench.ablations.data.options import LROptions, add_lr_options
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file
 
 GREY_CONVENTIONS = {
     "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
@@ -76,7 +76,7 @@ def arguments() -> Parser[EvaluateOptions]:
     )  # fmt: skip
     add_metrics_option(parser)
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE",
+        "--csv", type=output_file, metavar="FILE",
         help="write scores of every image, and means, here, and how they were made to FILE.json",
     )  # fmt: skip
     parser.add_argument(

@@ -138,30 +138,31 @@ def with_sweep_file(options: RunOptions) -> RunOptions:
         match_name(f"key in {path}", str(key), _KEYS)
     if ("variants" in content) == ("table" in content):
         raise UserError(f"{path}: name either `variants:` (a list) or `table:` (3 or 4).")
-    variants = [str(name) for name in _list(content, "variants", path)] or _table(content["table"], path)
+    variants = _texts(content, "variants", path) or _table(content["table"], path)
     scale = _numbers(content, "scales", path) or options.scale
     if any(number not in SCALES for number in scale):
         raise UserError(f"{path}: scales {[*scale]}. Allowed: {', '.join(map(str, SCALES))}.")
     overrides = [f"{key}={value}" for key, value in flattened(_mapping(content, path)).items()]
-    folders = {key: tuple(map(Path, _list(content, key, path))) for key in ("train_data", "benchmarks")}
+    folders = {key: tuple(map(Path, _texts(content, key, path))) for key in ("train_data", "benchmarks")}
     return replace(
         options,
         sweep=None,
         variants=tuple(variants),
         scale=tuple(scale),
         seeds=tuple(_numbers(content, "seeds", path)) or options.seeds,
-        recipe=str(content["recipe"]) if "recipe" in content else options.recipe,
+        recipe=_of_kind(str, "a name", content, "recipe", path) or options.recipe,
         overrides=(*overrides, *options.overrides),
-        lr=tuple(map(str, _list(content, "lr", path))) or options.lr,
-        lr_pattern=content.get("lr_pattern", options.lr_pattern),
-        lr_is_not_bicubic=bool(content.get("lr_is_not_bicubic", options.lr_is_not_bicubic)),
+        lr=tuple(_texts(content, "lr", path)) or options.lr,
+        lr_pattern=_of_kind(str, "text", content, "lr_pattern", path) or options.lr_pattern,
+        lr_is_not_bicubic=bool(_of_kind(bool, "true or false", content, "lr_is_not_bicubic", path))
+        or options.lr_is_not_bicubic,
         **{key: given for key, given in folders.items() if given},
     )
 
 
 def _table(number: Any, path: Path) -> list[str]:
     tables = {3: TABLE3, 4: TABLE4}
-    if number not in tables:
+    if not isinstance(number, int) or number not in tables:
         raise UserError(f"{path}: table {number!r}. Allowed: 3, 4.")
     return [variant.name for variant in tables[number]]
 
@@ -171,6 +172,20 @@ def _list(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:
     if not isinstance(value, list) or (key in content and not value):
         raise UserError(f"{path}: `{key}:` is {value!r}, not a list such as [a, b].")
     return value
+
+
+def _texts(content: Mapping[str, Any], key: str, path: Path) -> list[str]:
+    values = _list(content, key, path)
+    if not all(isinstance(value, str) and value for value in values):
+        raise UserError(f"{path}: `{key}:` is {values!r}, not a list of texts.")
+    return values
+
+
+def _of_kind(kind: type, words: str, content: Mapping[str, Any], key: str, path: Path) -> Any:
+    """The value under a key, None where there is none."""
+    if key in content and not isinstance(content[key], kind):
+        raise UserError(f"{path}: `{key}:` is {content[key]!r}, not {words}.")
+    return content.get(key)
 
 
 def _numbers(content: Mapping[str, Any], key: str, path: Path) -> list[int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from safmn_bench.ablations.data.options import add_lr_options
 from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser, require_seeds
 
 
 class EngineRow(NamedTuple):
@@ -66,8 +66,7 @@ class RunOptions(ScoringOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.seeds) < 0:
-            raise UserError(f"--seeds {min(self.seeds)} is negative. Allowed: whole numbers from 0 up.")
+        require_seeds(self.seeds)
         for option, value in (("--slurm-cpus", self.slurm_cpus), ("--slurm-time-min", self.slurm_time_min)):
             if value < 1:
                 raise UserError(f"{option} {value} is nothing to run on. Allowed: whole numbers from 1 up.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file, require_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,6 @@ def arguments() -> Parser[ThroughputOptions]:
     parser.add_argument("--train-data", type=Path, nargs="+", metavar="DIR", help="default: embedded")
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--rounds", type=int, metavar="N", help="blocks of each mode (default: %(default)s)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the rows here")
+    parser.add_argument("--csv", type=output_file, metavar="FILE", help="also write the rows here")
     parser.add_argument("--set", dest="overrides", nargs="+", action="extend", metavar="KEY=VALUE", help="recipe keys")
     return parser

@@ -7,7 +7,7 @@ from safmn_bench.ablations.data.options import add_lr_options
 from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
 from safmn_bench.analysis.attribution.options import STEPS
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser, require_at_least
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser, output_file, require_at_least
 from safmn_bench.profiling.timing.options import LR_SIZE, lr_size
 
 UNTRAINED = "-"
@@ -74,8 +74,10 @@ def arguments() -> Parser[CompareOptions]:
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--lam", action="store_true", help="attribute too: mean DI over windows of three photographs")
     parser.add_argument("--steps", type=int, metavar="N", help="path steps of --lam (default: %(default)s)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="exact figures, and how they were made to FILE.json")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table for a README")
-    parser.add_argument("--latex", type=Path, metavar="FILE", help="the table for a paper (booktabs)")
+    parser.add_argument(
+        "--csv", type=output_file, metavar="FILE", help="exact figures; how they were made to FILE.json"
+    )
+    parser.add_argument("--markdown", type=output_file, metavar="FILE", help="the table for a README")
+    parser.add_argument("--latex", type=output_file, metavar="FILE", help="the table for a paper (booktabs)")
     add_lr_options(parser)
     return parser

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import Options, Parser
+from safmn_bench.profiling.common.options import Options, Parser, output_file
+
+MOST = 1_000_000
+"""Seeds, networks or degrees of freedom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,9 @@ class PowerOptions(Options):
         for name, holds, allowed in (
             ("--chance", 0.05 < self.chance < 1, "above 0.05 and below 1"),
             ("--seeds", min(self.seeds) >= 2, "at least 2: one seed tells no noise"),
+            ("--seeds", max(self.seeds) <= MOST, f"at most {MOST}"),
+            ("--networks", (self.networks or 2) <= MOST, f"at most {MOST}"),
+            ("--freedom", self.freedom is None or 1 <= self.freedom <= MOST, f"from 1 to {MOST}"),
             ("--detect", self.detect is None or self.detect > 0, "above 0"),
             ("--sd", self.sd is None or self.sd > 0, "above 0"),
             ("--networks", self.networks is None or self.networks >= 2, "at least 2, the baseline among them"),
@@ -56,6 +62,6 @@ def arguments() -> Parser[PowerOptions]:
     )
     parser.add_argument("--baseline", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--chance", type=float, metavar="P", help="of the find (default: %(default)s)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table here as well")
+    parser.add_argument("--csv", type=output_file, metavar="FILE", help="write the table here as well")
     parser.add_argument("--figure", type=Path, metavar="NAME", help="write NAME.pdf, .svg and .png")
     return parser

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from safmn_bench.profiling.common.options import SCALES, Options, Parser
+from safmn_bench.profiling.common.options import SCALES, Options, Parser, output_file
 
 FORMATS = ("csv", "latex", "markdown")
 YEARS = (2025, 2026)
@@ -47,5 +47,5 @@ def arguments() -> Parser[TablesOptions]:
     parser.add_argument(
         "--scale", type=int, choices=SCALES, help="default: that of the paper; for Tables 1 and 6 all three"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write here instead of to the terminal")
+    parser.add_argument("--out", type=output_file, metavar="FILE", help="write here instead of to the terminal")
     return parser

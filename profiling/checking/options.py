@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import SCALES, Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import SCALES, Options, Parser, output_file, require_at_least
 
 CHECK_NAMES = (
     *("sizes", "gradients", "evaluation", "batch", "range", "deployed", "counting", "state", "reach", "compile"),
     "onnx",
 )
 """The keys of checks.CHECKS, which is not light: a test holds the two together."""
+
+
+LONGEST = 1e6  # seconds: the system counts no more than some hundred years
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,8 @@ class CheckOptions(Options):
         if (self.model is None) == (self.new is None):
             raise UserError("Give the network to check, such as mynet.py:MyNet, or --new FILE.py for a template.")
         require_at_least(0, limit=self.limit)
+        if self.limit > LONGEST:
+            raise UserError(f"--limit {self.limit:g} is above {LONGEST:g} seconds. Allowed: 0 for no limit.")
 
 
 def arguments() -> Parser[CheckOptions]:
@@ -40,5 +45,5 @@ def arguments() -> Parser[CheckOptions]:
     parser.add_argument("--limit", type=float, metavar="S",
                         help="seconds that a check may take, in a process that is then ended (default: %(default)g; "
                         "0: no limit, in this process)")  # fmt: skip
-    parser.add_argument("--new", type=Path, metavar="FILE.py", help="write a small network to begin from, and stop")
+    parser.add_argument("--new", type=output_file, metavar="FILE.py", help="write a small network to begin from")
     return parser

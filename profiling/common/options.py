@@ -6,10 +6,12 @@ Namespace. Ranges are checked in `__post_init__`, so that a sweep file's values 
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from safmn_bench.models.errors import UserError, guess
@@ -35,6 +37,8 @@ class Parser(argparse.ArgumentParser, Generic[T]):
     def __init__(self, options: type[T], prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description)
         self._made = options
+        for kind, convert in ((None, _text), (int, _whole), (float, _finite), (Path, path_of)):
+            self.register("type", kind, convert)
         self.set_defaults(**{f.name: _as_typed(f.default) for f in fields(options) if f.default is not MISSING})
         self.add_argument(
             "--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, default=argparse.SUPPRESS,
@@ -46,11 +50,22 @@ class Parser(argparse.ArgumentParser, Generic[T]):
         typed = tuple(sys.argv[1:] if argv is None else argv)
         self._require_known(typed)
         values = {name: _frozen(value) for name, value in vars(self.parse_args(typed)).items()}
-        return self._made(**values | {"typed": typed})
+        options = self._made(**values | {"typed": typed})
+        for action in self._actions:
+            if action.type is output_file and values[action.dest] is not None:
+                _require_writable(values[action.dest], "/".join(action.option_strings))
+        return options
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError, in place of argparse's usage of a dozen lines."""
         raise UserError(f"{self.prog}: {message}. --help tells all options.")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        # argparse's own, with the nearest of the choices
+        if action.choices is not None and value not in action.choices:
+            near = guess(str(value), map(str, action.choices)) if isinstance(value, str) else ""
+            known = ", ".join(map(repr, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{near and '.'}{near} (choose from {known})")
 
     def _require_known(self, typed: Sequence[str]) -> None:
         # before argparse, which would first report what the misspelt option leaves missing
@@ -73,6 +88,54 @@ def version() -> str:
     """The suite's name and version."""
     metadata = import_module("importlib.metadata")  # costs as much as all of argparse: only where it is asked for
     return f"safmn-bench {metadata.version('safmn-bench')}"
+
+
+def path_of(text: str) -> Path:
+    """A path as it is typed: an unset shell variable gives an empty one, which would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty path. Name a file or a folder; . is the current folder")
+    return Path(text)
+
+
+def output_file(text: str) -> Path:
+    """The `type` of an option that names a file to write: refused at the door where that cannot be done."""
+    return path_of(text)
+
+
+def _require_writable(path: Path, option: str) -> None:
+    places = import_module("safmn_bench.profiling.common.places")  # only for a command that writes
+    places.require_writable(path, option)
+
+
+LARGEST = 2**63 - 1
+"""Whole number."""
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _whole(text: str) -> int:
+    number = int(text)  # ValueError: argparse tells it
+    if abs(number) > LARGEST:
+        raise argparse.ArgumentTypeError(f"a number of {len(text.strip())} digits is out of range")
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return number
+
+
+def require_seeds(seeds: Sequence[int]) -> None:
+    """Raise UserError where a seed is not one that every generator of random numbers takes."""
+    for seed in seeds:
+        if not 0 <= seed <= LARGEST:
+            raise UserError(f"--seeds: {seed} is no seed. Allowed: whole numbers from 0 to {LARGEST}.")
 
 
 def require_at_least(least: int, **values: int | float | None) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import SCALES, Options, Parser
+from safmn_bench.profiling.common.options import SCALES, Options, Parser, output_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,10 @@ def arguments() -> Parser[ComplexityOptions]:
     parser.add_argument("--scale", type=int, choices=SCALES, help="default: 4; for --table 1 or 6 all three")
     parser.add_argument("--cross-check", action="store_true", help="count with torch's own counter too, and compare")
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="also write exact counts here, and how they were made to FILE.json"
+        "--csv",
+        type=output_file,
+        metavar="FILE",
+        help="also write exact counts; how they were made to FILE.json",
     )
     images = parser.add_argument_group("on images", "what networks cost that skip what an image does not need (smsr)")
     images.add_argument("--images", type=Path, nargs="+", metavar="FILE", help="LR images; one model in --models")

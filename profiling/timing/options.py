@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file, require_at_least
 
 IMPLEMENTATIONS = {
     "eager": "the plain module, contiguous memory",
@@ -111,5 +111,5 @@ def export_arguments() -> Parser[ExportOptions]:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="trained weights (default: fresh, fixed seed)")
     parser.add_argument("--fixed", action="store_true", help="this LR size only; exact at any size")
     parser.add_argument("--lr-size", metavar="WxH", help="LR pixels of a fixed file (default: 320x180)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .onnx file")
+    parser.add_argument("--out", type=output_file, required=True, metavar="FILE", help="the .onnx file")
     return parser

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file, require_at_least
 from safmn_bench.profiling.timing.options import DTYPES, LR_SIZE, lr_size
 
 FORMS = ("eager", "channels_last", "fast")
@@ -46,8 +46,8 @@ def operators_arguments() -> Parser[OperatorsOptions]:
     parser.add_argument(
         "--csv", type=Path, metavar="FILE|DIR", help="also write it; a folder gets operators_<hardware>"
     )
-    parser.add_argument("--trace", type=Path, metavar="FILE", help="a Chrome trace, .json or .json.gz, for Perfetto")
-    parser.add_argument("--roofline", type=Path, metavar="FILE", help="a picture, .png, .svg or .pdf")
+    parser.add_argument("--trace", type=output_file, metavar="FILE", help="a Chrome trace, .json(.gz), for Perfetto")
+    parser.add_argument("--roofline", type=output_file, metavar="FILE", help="a picture, .png, .svg or .pdf")
     return parser
 
 
