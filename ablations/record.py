@@ -129,6 +129,8 @@ class Record:
     """The text of the YAML file that describes the variant; empty for one of the suite's."""
     stopped: Mapping[str, Any] | None = None
     """For a run that halving stopped: dataset, metric and score at the iteration of the cut (sweeps/halving.py)."""
+    looks: Mapping[str, int] | None = None
+    """Where the sweep added seeds by what it found: `first` and `most` seeds of a network (judging/sequential.py)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:

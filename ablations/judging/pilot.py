@@ -41,6 +41,16 @@ def networks_of(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(record.variant for record in records))
 
 
+def scores_on(records: Sequence[Record], dataset: str, metric: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Network -> seed -> image -> score, of the runs of which every image has one."""
+    scores: dict[str, dict[int, dict[str, float]]] = {}
+    for record in records:
+        images = record.scores.get(dataset, {}).get("images", {})
+        if images and all(each.get(metric) is not None for each in images.values()):
+            scores.setdefault(record.variant, {})[record.seed] = {name: each[metric] for name, each in images.items()}
+    return scores
+
+
 def noises(records: Sequence[Record], baseline: str = "baseline") -> dict[tuple[str, str], Noise]:
     """(benchmark, metric) -> what moves its scores. Raises UserError: no baseline, or no seed repeated."""
     found: dict[tuple[str, str], Noise] = {}
@@ -51,12 +61,7 @@ def noises(records: Sequence[Record], baseline: str = "baseline") -> dict[tuple[
         )
     for dataset in dict.fromkeys(name for record in records for name in record.scores):
         for metric in metrics_in(key for record in records for key in record.scores.get(dataset, {})):
-            scores: dict[str, dict[int, dict[str, float]]] = {}
-            for record in records:
-                images = record.scores.get(dataset, {}).get("images", {})
-                if images and all(each.get(metric.name) is not None for each in images.values()):
-                    own = {image: each[metric.name] for image, each in images.items()}
-                    scores.setdefault(record.variant, {})[record.seed] = own
+            scores = scores_on(records, dataset, metric.name)
             if baseline in scores:
                 found[dataset, metric.name] = noise_of(scores, baseline)
     known = {where: noise for where, noise in found.items() if noise.run.freedom}

@@ -126,15 +126,17 @@ def compare(
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
     found = {name: family.against(baseline, name) for name in family.networks if name != baseline}
-    firsts = {name: twin for name, twin in (twins or {}).items() if name in found and twin in found}
+    run = Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom) if family.freedom else None
+    return holm_once({name: replace(one, run=run) for name, one in found.items()}, twins or {}, dropped)
+
+
+def holm_once(found: Mapping[str, Comparison], twins: Mapping[str, str], dropped: int = 0) -> dict[str, Comparison]:
+    """The same with `p_holm` and the family's size; `twins` and `dropped` as `compare` has them."""
+    firsts = {name: twin for name, twin in twins.items() if name in found and twin in found}
     tested = {name: one.p for name, one in found.items() if one.p is not None and name not in firsts}
     adjusted = dict(zip(tested, holm([*tested.values(), *[1.0] * dropped]), strict=False))
     size = len(found) - len(firsts) + dropped
-    run = Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom) if family.freedom else None
-    return {
-        name: replace(one, p_holm=adjusted.get(firsts.get(name, name)), family=size, run=run)
-        for name, one in found.items()
-    }
+    return {name: replace(one, p_holm=adjusted.get(firsts.get(name, name)), family=size) for name, one in found.items()}
 
 
 def noise_of(scores: Scores, baseline: str) -> Noise:

@@ -12,6 +12,7 @@ import yaml
 from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement
+from safmn_bench.ablations.judging.sequential import Looks
 from safmn_bench.ablations.recipe import Recipe, whole_config
 from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder, read_record
 from safmn_bench.ablations.scoring.score import Protocol, protocol_of
@@ -42,6 +43,8 @@ class Plan:
     """Names of METRICS that are scored beside the standard ones."""
     command: str = ""
     """The command line that asked for it, for the record; it decides nothing."""
+    looks: Looks | None = None
+    """When the sweep is looked at, where it adds seeds by what it finds: tables of the records must know."""
     until: int | None = None
     """Train up to this iteration for now (a sweep's halving); it decides no result."""
 

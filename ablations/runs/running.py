@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -159,6 +160,7 @@ def described(plan: Plan) -> dict[str, Any]:
         "config_hash": plan.config_hash(),
         "command": plan.command,
         "variant_file": plan.candidate.text,
+        "looks": asdict(plan.looks) if plan.looks else None,
     }
 
 

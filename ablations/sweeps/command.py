@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from safmn_bench.ablations.data.benchmarks import embedded_validation
 from safmn_bench.ablations.data.prefetch import choose_placement
 from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images, prepare_training, without_small
 from safmn_bench.ablations.data.treatments import image_notes
+from safmn_bench.ablations.judging.sequential import Looks
 from safmn_bench.ablations.metrics import further_metrics
 from safmn_bench.ablations.recipe import Recipe, recipe_for
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.engines import open_engine
 from safmn_bench.ablations.sweeps.options import RunOptions
+from safmn_bench.ablations.sweeps.seeds_to_detect import with_seeds
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.models.mappings import flattened, read_mapping
@@ -35,6 +37,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
     device = engine.device
     metrics = further_metrics(options.metrics)
     candidates = named_candidates(options)
+    options = with_seeds(options, candidates)
     recipes = [recipe_for(candidate, options.recipe, device, options.overrides) for candidate in candidates]
     for line in alike(candidates, [recipe for recipe, _ in recipes]):
         print(f"note: {line}", file=sys.stderr)
@@ -55,6 +58,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
                 device=device,
                 folder=RunFolder.of(options.out, candidate.name, scale, seed),
                 metrics=metrics,
+                looks=looks_of(options),
                 command=shlex.join(["python", "ablations/run.py", *options.typed]) if options.typed else "",
                 **images,
             )
@@ -62,6 +66,13 @@ def make_plans(options: RunOptions) -> list[Plan]:
             for seed in dict.fromkeys(options.seeds)
         ]
     return plans
+
+
+def looks_of(options: RunOptions) -> Looks | None:
+    """When the runs are looked at, where seeds are added until comparisons are decided."""
+    if options.seeds_until is None:
+        return None
+    return Looks(first=len(set(options.seeds)), most=options.max_seeds)
 
 
 def images_for(options: RunOptions, scale: int, device: torch.device, patch: int) -> dict[str, Any]:
@@ -81,16 +92,20 @@ def images_for(options: RunOptions, scale: int, device: torch.device, patch: int
 
 def alike(candidates: Sequence[Candidate], recipes: Sequence[Recipe]) -> list[str]:
     """A sentence for each candidate that computes, and is trained, as another one before it."""
-    networks = {
-        one.name: (one.config, recipe)
-        for one, recipe in zip(candidates, recipes, strict=True)
-        if one.config is not None
-    }
-    found = twins(networks) if len(networks) > 1 else {}
     return [
         f"{name} computes what {twin} computes: both are run, and counted once among the comparisons."
-        for name, twin in found.items()
+        for name, twin in _twins(zip(candidates, recipes, strict=True)).items()
     ]
+
+
+def twins_among(plans: Sequence[Plan]) -> dict[str, str]:
+    """Network -> another one before it that computes the same and is trained alike."""
+    return _twins((plan.candidate, plan.recipe) for plan in plans)
+
+
+def _twins(candidates: Iterable[tuple[Candidate, Recipe]]) -> dict[str, str]:
+    networks = {one.name: (one.config, recipe) for one, recipe in candidates if one.config is not None}
+    return twins(networks) if len(networks) > 1 else {}
 
 
 def require_trainable(candidate: Candidate, scale: int) -> None:

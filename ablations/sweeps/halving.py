@@ -17,12 +17,10 @@ from safmn_bench.ablations.judging.halving import Standing, standings
 from safmn_bench.ablations.record import read_record, validation_at
 from safmn_bench.ablations.runs.failures import without_result
 from safmn_bench.ablations.runs.plan import claim, finished_record
-from safmn_bench.ablations.sweeps.jobs import AT_CUT, Job, in_words
+from safmn_bench.ablations.sweeps.jobs import AT_CUT, BASELINE, Job, in_words
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_json
-
-BASELINE = "baseline"  # goes on whatever its score: the others are compared with it
 
 
 def prepare(jobs: Sequence[Job], options: RunOptions) -> None:

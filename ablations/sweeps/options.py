@@ -51,6 +51,14 @@ class RunOptions(ScoringOptions):
     """`KEY=VALUE` of the recipe, in order."""
     engine: str = "local"
     slots_per_device: int = 1
+    detect: float | None = None
+    """The difference in dB that the number of seeds is planned for; None: `seeds` are what they are."""
+    pilot: Path | None = None
+    """Runs that tell the noise, for `detect`."""
+    seeds_until: float | None = None
+    """The family's level of false finds, at which seeds are no longer added; None: none are added."""
+    max_seeds: int = 10
+    """Of each network, where seeds are added."""
     dry_run: bool = False
     skip_failed: bool = False
     halve: float | None = None
@@ -72,6 +80,10 @@ class RunOptions(ScoringOptions):
                 raise UserError(f"{option} {value} is nothing to run on. Allowed: whole numbers from 1 up.")
         if self.halve is not None:
             _require_cut(self.halve, self.force)
+        if self.detect is not None or self.pilot is not None:
+            _require_pilot(self)
+        if self.seeds_until is not None:
+            _require_looks(self)
         if self.slots_per_device < 1:
             raise UserError(
                 f"--slots-per-device {self.slots_per_device} leaves no place to run. Allowed: whole numbers from 1 up."
@@ -91,6 +103,28 @@ def _require_cut(share: float, force: bool) -> None:
             f"--halve {share:g}: scores do not rank networks so early (at a quarter of a run with 0.2 to 0.35, at half "
             f"of it with 0.89 to 0.96). Allowed: from {EARLIEST} up, and less with --force."
         )
+
+
+def _require_pilot(options: RunOptions) -> None:
+    if options.detect is None or options.pilot is None:
+        raise UserError("--detect DB and --pilot DIR go together: the runs in DIR tell how much noise there is.")
+    if options.detect <= 0:
+        raise UserError(f"--detect {options.detect:g} is no difference. Allowed: above 0 dB, such as 0.03.")
+    if options.seeds != (0,) or options.seeds_until is not None:
+        raise UserError("--detect plans the seeds: leave out --seeds and --seeds-until.")
+
+
+def _require_looks(options: RunOptions) -> None:
+    level, first = options.seeds_until or 0.0, len(set(options.seeds))
+    if not 0 < level < 1:
+        raise UserError(f"--seeds-until {level:g} is out of range. Allowed: above 0 and below 1, such as 0.05.")
+    if not 2 <= first < options.max_seeds:
+        raise UserError(
+            f"--seeds-until starts from {first} seeds and adds up to --max-seeds {options.max_seeds}. Allowed: from 2 "
+            "seeds (--seeds 0 1) to more than that."
+        )
+    if options.halve is not None:
+        raise UserError("--halve and --seeds-until judge the same runs by different rules: leave one of them out.")
 
 
 def arguments() -> Parser[RunOptions]:
@@ -143,6 +177,16 @@ def _add_many_runs(parser: argparse.ArgumentParser) -> None:
         "--halve", type=float, metavar="SHARE",
         help="after this share of the iterations, such as 0.5, stop networks that are surely not in the top half",
     )  # fmt: skip
+    group.add_argument(
+        "--detect", type=float, metavar="DB", help="plan as many seeds as find this difference, by the noise of --pilot"
+    )
+    group.add_argument("--pilot", type=Path, metavar="DIR", help="runs that tell the noise, for --detect")
+    group.add_argument(
+        "--seeds-until", type=float, metavar="P",
+        help="after --seeds, add seeds to networks that are not told from the baseline yet, so that the chance of any "
+        "false find stays below this, such as 0.05",
+    )  # fmt: skip
+    group.add_argument("--max-seeds", type=int, metavar="N", help="of each, with --seeds-until (default: %(default)s)")
     group.add_argument("--force", action="store_true", help=f"halve before {EARLIEST} of the iterations too")
     group.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of the time, then stop")
     group.add_argument("--skip-failed", action="store_true", help="do not try again what failed before")

@@ -16,6 +16,7 @@ from safmn_bench.ablations.sweeps import halving
 from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
 from safmn_bench.ablations.sweeps.estimate import seconds_of
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job
+from safmn_bench.ablations.sweeps.more_seeds import next_seeds, require_planned
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
 from safmn_bench.ablations.sweeps.summary import print_summary
@@ -42,8 +43,7 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
     jobs = [job_of(plan, options) for plan in plans]
     group = join(plans[0].device)
     try:
-        if options.halve is not None:
-            prepare_halving(jobs, options, group)
+        prepare(jobs, options, group)
         if group.main and (len(jobs) > 1 or options.dry_run):
             show_plan(jobs, options)
         if options.dry_run:
@@ -52,6 +52,9 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
             train(jobs, options, group, stop)
             if options.halve is not None and not stop() and all_at_cut(jobs, options):
                 halving.settle(jobs, options)
+                train(jobs, options, group, stop)
+            while options.seeds_until is not None and not stop() and (more := next_seeds(jobs, options)):
+                jobs += [job_of(plan, options) for plan in more]
                 train(jobs, options, group, stop)
         return finish(jobs, options, stop) if group.main else 0
     finally:
@@ -67,11 +70,16 @@ def train(jobs: Sequence[Job], options: RunOptions, group: Group, stop: StopRequ
             run_jobs(jobs, open_engine(options), stop, view)
 
 
-def prepare_halving(jobs: Sequence[Job], options: RunOptions, group: Group) -> None:
-    """Have the jobs end at the cut. Raises UserError where they cannot be halved, or several processes share a run."""
+def prepare(jobs: Sequence[Job], options: RunOptions, group: Group) -> None:
+    """What must hold, or be so, before a sweep that decides by its own runs begins. Raises UserError."""
+    if options.halve is None and options.seeds_until is None:
+        return
     if group.world > 1:
-        raise UserError("--halve is for runs of one process each: leave torchrun out, or --halve.")
-    halving.prepare(jobs, options)
+        raise UserError("--halve and --seeds-until are for runs of one process each: leave torchrun out, or them.")
+    if options.halve is not None:
+        halving.prepare(jobs, options)
+    else:
+        require_planned(jobs)
 
 
 def all_at_cut(jobs: Sequence[Job], options: RunOptions) -> bool:

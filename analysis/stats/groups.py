@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations.judging.power import Noise
+from safmn_bench.ablations.judging.sequential import Looks, compare_at_looks
 from safmn_bench.ablations.judging.significance import (
     Comparison,
     Interval,
@@ -161,6 +162,21 @@ def noise_floor(rows: Sequence[Measured], dataset: str, metric: str = HEADLINE) 
     return noise if noise.run.freedom else None
 
 
+def looks_of(rows: Sequence[Measured]) -> Looks | None:
+    """When these runs were looked at; None where seeds were not added by what was found.
+
+    Raises UserError where they were by two different plans: no rule holds for both.
+    """
+    found = {Looks(**record.looks) for row in rows for record in row.records if record.looks}
+    if len(found) > 1:
+        plans = " and ".join(sorted(f"from {one.first} to {one.most}" for one in found))
+        raise UserError(
+            f"Seeds were added by two plans ({plans} seeds), whose comparisons cannot be judged together. Take the "
+            "runs of one of them to another folder."
+        )
+    return next(iter(found), None)
+
+
 def _stopped_beside(rows: Sequence[Measured], unfinished: Sequence[Record]) -> list[Measured]:
     """Networks of the rows' setting of which halving stopped every run."""
     groups: dict[str, list[Record]] = {}
@@ -176,16 +192,24 @@ def _stopped_beside(rows: Sequence[Measured], unfinished: Sequence[Record]) -> l
 def _comparisons(
     rows: Sequence[Measured], baseline: str, stopped: Sequence[Measured]
 ) -> dict[str, dict[tuple[str, str], Comparison]]:
-    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting, as those stopped."""
+    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting, as those stopped.
+
+    Where seeds were added by what was found, as of each network's last look, and with p values for all its looks.
+    """
     twins, names = twins_of([*rows, *stopped]), {row.name for row in stopped}
-    dropped = len(names - set(twins))
+    dropped, looks = len(names - set(twins)), looks_of(rows)
     found: dict[str, dict[tuple[str, str], Comparison]] = {}
     for dataset in datasets_of(rows):
         for metric in (one.name for one in metrics_of(rows)):
             scores = _family(rows, dataset, metric)
             if baseline not in scores or not _common_images(scores):
                 continue
-            for name, one in compare(scores, baseline, twins, dropped=dropped).items():
+            judged = (
+                compare_at_looks(scores, baseline, looks, twins, dropped=dropped)
+                if looks
+                else compare(scores, baseline, twins, dropped=dropped)
+            )
+            for name, one in judged.items():
                 found.setdefault(name, {})[dataset, metric] = one
     return found
 

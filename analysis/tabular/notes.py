@@ -7,7 +7,7 @@ from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.caveats import caveat_notes
 from safmn_bench.analysis.stats.entries import main_setting
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, twins_of, uneven
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, looks_of, twins_of, uneven
 from safmn_bench.analysis.stats.profiles import Profiles, file_name
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, PAPER_COSTS, UNITS
@@ -34,7 +34,7 @@ def notes_for(
     """All notes of a table, the general ones first."""
     general = _RIVALS if number == 6 else _PUBLISHED
     notes = [general, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
-    notes += _noise_floor(measured) + _twins(measured)
+    notes += _looks(measured) + _noise_floor(measured) + _twins(measured)
     notes += provenance_notes(measured) + caveat_notes(measured, unfinished) + collapse_notes(measured)
     notes += _scatter(measured) + (_times(profiles) if number == 6 else [])
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
@@ -77,6 +77,18 @@ def _verdicts(measured: Sequence[Measured]) -> list[str]:
         "a difference of d would have been found by itself in 80 % of cases. "
         "(alone): p < 0.05 by itself, not so once corrected for all of them on that benchmark "
         f"({family} compared; Holm). untested: one seed only."
+    ]
+
+
+def _looks(measured: Sequence[Measured]) -> list[str]:
+    """That seeds were added by what was found, and what p values are then."""
+    looks = looks_of([row for row in measured if row.setting == main_setting(measured)])
+    if looks is None:
+        return []
+    return [
+        f"Seeds were added, from {looks.first} up to {looks.most}, to networks not told from the baseline yet. p and "
+        "verdicts hold for all these looks together (level spent by O'Brien and Fleming's rule, Lan & DeMets 1983); "
+        "intervals are those of the last look by itself."
     ]
 
 
