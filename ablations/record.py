@@ -19,6 +19,8 @@ from safmn_bench.profiling.common.files import csv_rows, write_csv, write_json
 
 WITHOUT_RESULT = ("failed", "stopped")
 """States of a record that holds no score: the run failed, or its sweep stopped it at the cut."""
+TUNED = "tuned"
+"""The folder in OUT of runs at each network's own learning rate (sweeps/tuning.py)."""
 LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")
 VALIDATION_COLUMNS = ("iteration", "dataset")  # and a column per metric
 
@@ -131,6 +133,8 @@ class Record:
     """For a run that halving stopped: dataset, metric and score at the iteration of the cut (sweeps/halving.py)."""
     looks: Mapping[str, int] | None = None
     """Where the sweep added seeds by what it found: `first` and `most` seeds of a network (judging/sequential.py)."""
+    tuned: float | None = None
+    """For a run below `TUNED`: the multiple of the recipe's learning rate that its network does best with."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:

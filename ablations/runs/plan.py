@@ -45,6 +45,10 @@ class Plan:
     """The command line that asked for it, for the record; it decides nothing."""
     looks: Looks | None = None
     """When the sweep is looked at, where it adds seeds by what it finds: tables of the records must know."""
+    rate: float = 1.0
+    """The multiple of the recipe's learning rate that `recipe` has, for the run's name."""
+    tuned: float | None = None
+    """The same, of a run at its network's own rate (sweeps/tuning.py), for the record."""
     until: int | None = None
     """Train up to this iteration for now (a sweep's halving); it decides no result."""
 
@@ -75,7 +79,8 @@ class Plan:
     @property
     def title(self) -> str:
         """The run's name for people."""
-        return f"{self.candidate.name} x{self.scale} seed {self.seed}"
+        rate = "" if self.rate == 1 and self.tuned is None else f" at {self.rate:g} x lr"
+        return f"{self.candidate.name} x{self.scale} seed {self.seed}{rate}"
 
 
 def finished_record(plan: Plan) -> Record | None:

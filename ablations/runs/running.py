@@ -160,6 +160,7 @@ def described(plan: Plan) -> dict[str, Any]:
         "config_hash": plan.config_hash(),
         "command": plan.command,
         "variant_file": plan.candidate.text,
+        "tuned": plan.tuned,
         "looks": asdict(plan.looks) if plan.looks else None,
     }
 

@@ -59,6 +59,8 @@ class RunOptions(ScoringOptions):
     """The family's level of false finds, at which seeds are no longer added; None: none are added."""
     max_seeds: int = 10
     """Of each network, where seeds are added."""
+    tune_lr: tuple[float, ...] | None = None
+    """Multiples of the recipe's learning rate, of which each network gets its best; None: all have the recipe's."""
     dry_run: bool = False
     skip_failed: bool = False
     halve: float | None = None
@@ -82,6 +84,8 @@ class RunOptions(ScoringOptions):
             _require_cut(self.halve, self.force)
         if self.detect is not None or self.pilot is not None:
             _require_pilot(self)
+        if self.tune_lr is not None:
+            _require_rates(self)
         if self.seeds_until is not None:
             _require_looks(self)
         if self.slots_per_device < 1:
@@ -103,6 +107,17 @@ def _require_cut(share: float, force: bool) -> None:
             f"--halve {share:g}: scores do not rank networks so early (at a quarter of a run with 0.2 to 0.35, at half "
             f"of it with 0.89 to 0.96). Allowed: from {EARLIEST} up, and less with --force."
         )
+
+
+def _require_rates(options: RunOptions) -> None:
+    rates = options.tune_lr or ()
+    if min(rates) <= 0 or 1 not in rates or len(set(rates)) < 2:
+        raise UserError(
+            f"--tune-lr {' '.join(f'{rate:g}' for rate in rates)}: give multiples above 0 of the recipe's learning "
+            "rate, 1 among them, such as 0.25 0.5 1 2."
+        )
+    if options.halve is not None or options.seeds_until is not None:
+        raise UserError("--tune-lr runs every seed at two rates: leave out --halve and --seeds-until.")
 
 
 def _require_pilot(options: RunOptions) -> None:
@@ -187,6 +202,11 @@ def _add_many_runs(parser: argparse.ArgumentParser) -> None:
         "false find stays below this, such as 0.05",
     )  # fmt: skip
     group.add_argument("--max-seeds", type=int, metavar="N", help="of each, with --seeds-until (default: %(default)s)")
+    group.add_argument(
+        "--tune-lr", type=float, nargs="+", metavar="TIMES",
+        help="try these multiples of the learning rate, such as 0.25 0.5 1 2, on held-out training images, and run the "
+        "seeds at the recipe's rate and at each network's best",
+    )  # fmt: skip
     group.add_argument("--force", action="store_true", help=f"halve before {EARLIEST} of the iterations too")
     group.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of the time, then stop")
     group.add_argument("--skip-failed", action="store_true", help="do not try again what failed before")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations import cli
-from safmn_bench.ablations.record import Record, read_record
+from safmn_bench.ablations.record import TUNED, Record, read_record
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
 from safmn_bench.ablations.runs.plan import Plan, conflict_of, finished_record
 from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals
-from safmn_bench.ablations.sweeps import halving
+from safmn_bench.ablations.sweeps import halving, tuning
 from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
 from safmn_bench.ablations.sweeps.estimate import seconds_of
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job
@@ -50,6 +50,8 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
             return 0
         with stop_on_signals() as stop:
             train(jobs, options, group, stop)
+            if options.tune_lr is not None and not stop():
+                return run_tuned(jobs, options, group, stop)
             if options.halve is not None and not stop() and all_at_cut(jobs, options):
                 halving.settle(jobs, options)
                 train(jobs, options, group, stop)
@@ -70,15 +72,34 @@ def train(jobs: Sequence[Job], options: RunOptions, group: Group, stop: StopRequ
             run_jobs(jobs, open_engine(options), stop, view)
 
 
+def run_tuned(jobs: Sequence[Job], options: RunOptions, group: Group, stop: StopRequest) -> int:
+    """After the runs at the recipe's rate: choose each network's own, and run the same seeds at that."""
+    plans = [job.plan for job in jobs]
+    tried = [job_of(plan, options) for plan in tuning.trials(plans, options)]
+    train(tried, options, group, stop)
+    own: list[Job] = []
+    if not stop() and all(job.state in _ENDED for job in tried):
+        choice = tuning.choose(tried, options.out)
+        own = [job_of(plan, options) for plan in tuning.tuned(plans, choice, options.out)]
+        train(own, options, group, stop)
+        tuning.copy_shared(jobs, choice, options.out)
+    for further, folder in ((tried, "tuning"), (own, TUNED)):
+        if further:
+            write_sweep(options.out / folder / "sweep.csv", further, records_of(further))
+    return finish(jobs, options, stop, further=[*tried, *own])
+
+
 def prepare(jobs: Sequence[Job], options: RunOptions, group: Group) -> None:
     """What must hold, or be so, before a sweep that decides by its own runs begins. Raises UserError."""
-    if options.halve is None and options.seeds_until is None:
+    if options.halve is None and options.seeds_until is None and options.tune_lr is None:
         return
     if group.world > 1:
-        raise UserError("--halve and --seeds-until are for runs of one process each: leave torchrun out, or them.")
+        raise UserError(
+            "--halve, --seeds-until and --tune-lr are for runs of one process each: leave torchrun out, or them."
+        )
     if options.halve is not None:
         halving.prepare(jobs, options)
-    else:
+    if options.seeds_until is not None:
         require_planned(jobs)
 
 
@@ -158,9 +179,14 @@ def run_here(jobs: Sequence[Job], group: Group, stop: StopRequest) -> None:
                 record_failure(job.plan, job.cause, traceback.format_exc().splitlines())
 
 
-def finish(jobs: Sequence[Job], options: RunOptions, stop: StopRequest) -> int:
+def records_of(jobs: Sequence[Job]) -> list[Record]:
+    """The records of those that finished or collapsed."""
+    return [record for job in jobs if (record := ended_record(job)) is not None]
+
+
+def finish(jobs: Sequence[Job], options: RunOptions, stop: StopRequest, further: Sequence[Job] = ()) -> int:
     """Write sweep.csv, print the tables and every failure; returns the exit status."""
-    records = [record for job in jobs if (record := ended_record(job)) is not None]
+    records = records_of(jobs)
     write_sweep(options.out / "sweep.csv", jobs, records)
     for scale in sorted({record.scale for record in records}):
         print_summary([record for record in records if record.scale == scale])
@@ -169,13 +195,13 @@ def finish(jobs: Sequence[Job], options: RunOptions, stop: StopRequest) -> int:
     if records and options.table:
         write_tables(options.table, options.out)
     if stop():
-        told = [job for job in jobs if job.state == "stopped" and not job.decided]
+        told = [job for job in (*jobs, *further) if job.state == "stopped" and not job.decided]
         causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in told)
         print(f"{causes or 'Stopped'}; the same command goes on from there.", file=sys.stderr)
         return stop.exit_status
     if line := halving.saved(jobs):
         print(line)
-    failures = [job for job in jobs if job.state not in (*_ENDED, AT_CUT) and not job.decided]
+    failures = [job for job in (*jobs, *further) if job.state not in (*_ENDED, AT_CUT) and not job.decided]
     for job in failures:
         log = f" (log: {job.plan.folder.log})" if job.plan.folder.log.exists() else ""
         print(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", file=sys.stderr)

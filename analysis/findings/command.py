@@ -59,7 +59,9 @@ def write_tables(study: Study, out: Path) -> list[Path]:
     """Tables 3 and 4 in every format."""
     written = []
     for number in TABLES:
-        table = tabulate(number, [record for _, record in study.runs], Profiles(), unfinished=study.unfinished)
+        table = tabulate(
+            number, [record for _, record in study.runs], Profiles(), unfinished=study.unfinished, tuned=study.tuned
+        )
         for form, ending in _ENDINGS.items():
             written.append(out / f"table{number}.{ending}")
             write_text(written[-1], WRITERS[form](table))
@@ -100,7 +102,7 @@ def write_report(study: Study, out: Path, options: StudyOptions) -> Path:
     measured = days([record for _, record in study.runs])
     made = f"by analysis/study.py from the records in {study.name}, measured {measured}"
     show = Show(images=options.images, lam=True, steps=options.steps, device=torch.device("cpu"), step_batch=STEP_BATCH)
-    write_text(out / "report.html", page_of(study.runs, show, Profiles(), made, study.unfinished))
+    write_text(out / "report.html", page_of(study.runs, show, Profiles(), made, study.unfinished, study.tuned))
     return out / "report.html"
 
 

@@ -14,6 +14,7 @@ from safmn_bench.analysis.stats.groups import (
     Measured,
     datasets_of,
     find_runs,
+    find_tuned,
     find_unfinished,
     measure,
     metrics_of,
@@ -44,6 +45,8 @@ class Study:
     """Iterations -> the runs below `budget/`."""
     unfinished: Sequence[Record] = ()
     """Runs of the folder without a result."""
+    tuned: Sequence[Record] = ()
+    """Those at their network's own learning rate."""
 
     @property
     def name(self) -> str:
@@ -76,8 +79,8 @@ def read_study(folder: Path) -> Study:
 
     Raises UserError where it has no finished run at the paper's scale, and for a shorter run scored on other images.
     """
-    runs, unfinished = _in_order(folder), find_unfinished(folder)
-    measured = measure([record for _, record in runs], SCALE, unfinished=unfinished)
+    runs, unfinished, tuned = _in_order(folder), find_unfinished(folder), find_tuned(folder)
+    measured = measure([record for _, record in runs], SCALE, unfinished=unfinished, tuned=tuned)
     if not measured:
         raise UserError(
             f"{folder} has no run at scale {SCALE}, that of Tables 3 and 4. Give another folder with --runs."
@@ -89,7 +92,9 @@ def read_study(folder: Path) -> Study:
         for run, record in _in_order(below) if any(below.glob(RECORDS)) else ():
             _require_same_images(run, record, rows)
             shorter.setdefault(planned_iterations(record), []).append(record)
-    return Study(folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=unfinished)
+    return Study(
+        folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=unfinished, tuned=tuned
+    )
 
 
 def _require_same_images(run: RunFolder, record: Record, rows: Sequence[Measured]) -> None:

@@ -117,6 +117,10 @@ def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
     values: dict[str, Value] = {field: figure.of(one) for field, figure in FIGURES.items()}
     values["setting"] = one.setting
     scores = {dataset: _scores(one, dataset) for dataset in datasets_of([one])}
+    if one.tuned is not None:
+        values["tuned_rate"] = one.rate
+        for dataset, found in scores.items():
+            found.update({f"tuned_{field}": value for field, value in _scores(one.tuned, dataset).items()})
     return Entry(
         key=network_key(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,
         values=values, scores=scores,

@@ -23,7 +23,7 @@ from safmn_bench.ablations.judging.significance import (
 )
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
-from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder, read_record
+from safmn_bench.ablations.record import TUNED, WITHOUT_RESULT, Record, RunFolder, read_record
 from safmn_bench.ablations.scoring.score import comparable
 from safmn_bench.analysis.stats.contents import contents_of, differing
 from safmn_bench.models.errors import UserError
@@ -48,6 +48,13 @@ class Measured:
     records: Sequence[Record]
     comparisons: Mapping[tuple[str, str], Comparison] = field(default_factory=dict)
     """(dataset, metric) -> this network minus the baseline; without an entry where nothing is to compare."""
+    tuned: "Measured | None" = None
+    """The same network at its own learning rate, compared with the baseline at its own."""
+
+    @property
+    def rate(self) -> float | None:
+        """The network's own learning rate, as a multiple of the recipe's; None where it was not tuned."""
+        return self.tuned.records[0].tuned if self.tuned else None
 
     @property
     def collapsed(self) -> int:
@@ -75,11 +82,16 @@ class Measured:
 
 
 def measure(
-    records: Sequence[Record], scale: int, baseline: str = BASELINE, unfinished: Sequence[Record] = ()
+    records: Sequence[Record],
+    scale: int,
+    baseline: str = BASELINE,
+    unfinished: Sequence[Record] = (),
+    tuned: Sequence[Record] = (),
 ) -> list[Measured]:
     """The networks of `records` at one scale, in the order met, each compared with `baseline` of its own setting.
 
     `unfinished`: runs without a result (`find_unfinished`); networks that halving stopped count in their family.
+    `tuned`: runs at each network's own learning rate (`find_tuned`), a family of their own beside that.
     """
     groups: dict[tuple[str, str], list[Record]] = {}
     ended = [record for record in records if record.scale == scale and record.status not in WITHOUT_RESULT]
@@ -91,7 +103,8 @@ def measure(
         alike = [row for row in rows if row.setting == one]
         found = _comparisons(alike, baseline, _stopped_beside(alike, unfinished))
         rows = [replace(row, comparisons=found.get(row.name, {})) if row.setting == one else row for row in rows]
-    return rows
+    own = {(row.name, row.setting): row for row in measure(tuned, scale, baseline)} if tuned else {}
+    return [replace(row, tuned=own.get((row.name, row.setting))) for row in rows]
 
 
 def setting(record: Record) -> str:
@@ -241,6 +254,13 @@ def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
 def find_unfinished(runs: Path) -> list[Record]:
     """Every run below `runs` that failed or that halving stopped, by variant, scale and seed."""
     return [record for _, record in _all_runs(runs) if record.status in WITHOUT_RESULT]
+
+
+def find_tuned(runs: Path) -> list[Record]:
+    """Every finished or collapsed run at its network's own learning rate, by variant, scale and seed."""
+    below = runs / TUNED
+    found = [record for _, record in _all_runs(below)] if below.is_dir() else []
+    return [record for record in found if record.status not in WITHOUT_RESULT]
 
 
 def _require_each_once(runs: Sequence[tuple[RunFolder, Record]]) -> None:

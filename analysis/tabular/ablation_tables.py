@@ -87,7 +87,7 @@ def build(
     return Table(
         heading=f"Table {number}.",
         title=layout.title,
-        fields=_fields(layout, measured, metrics, times),
+        fields=_fields(layout, measured, metrics, times, tuned=_tuned(shown)),
         columns=_columns(layout, measured, metrics, shown, times),
         rows=rows,
         notes=notes,
@@ -172,7 +172,14 @@ def _metrics(entries: Sequence[Entry]) -> list[Metric]:
 _STATISTICS = ("", "_ci95", "_delta", "_delta_ci95", "_delta_p", "_delta_p_holm", "_delta_verdict", "_delta_detectable")
 
 
-def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], times: Sequence[str]) -> list[str]:
+def _tuned(entries: Sequence[Entry]) -> bool:
+    """Whether some network was also trained at a learning rate of its own."""
+    return any("tuned_rate" in entry.values for entry in entries)
+
+
+def _fields(
+    layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], times: Sequence[str], *, tuned: bool
+) -> list[str]:
     paper = [
         *PAPER_COSTS.values(),
         *(f"{dataset}_{metric.published}" for dataset in layout.datasets for metric in _published_metrics()),
@@ -180,6 +187,9 @@ def _fields(layout: Layout, measured: Sequence[str], metrics: Sequence[Metric], 
     ours = list(FIGURES)
     ours += [f"{form}_ms" for form in times]
     ours += [f"{dataset}_{metric.field}{end}" for dataset in measured for metric in metrics for end in _STATISTICS]
+    if tuned:
+        ours += ["tuned_rate"]
+        ours += [f"{d}_tuned_{metric.field}{end}" for d in measured for metric in metrics for end in _STATISTICS]
     starred = ["collapsed"] if layout.section == "group" else []
     return [*layout.names, *(f"paper_{f}" for f in [*paper, *starred]), *(f"measured_{f}" for f in [*ours, "setting"])]
 
@@ -215,6 +225,10 @@ def _columns(
         columns.append(Column(title=f"time, {form}", unit="[ms]", pieces=[piece], band=MEASURED))
     for dataset in measured:
         columns += _measured_columns(layout, dataset, metrics, entries)
+    if _tuned(entries):
+        pieces = [Piece(key="measured_tuned_rate", digits=2)]
+        columns.append(Column(title="own learning rate", unit="[x recipe's]", pieces=pieces, band=MEASURED))
+        columns += [_delta_column(f"measured_{dataset}_tuned", dataset, " at own rates") for dataset in measured]
     return columns
 
 
@@ -233,16 +247,20 @@ def _measured_columns(
     columns = [Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=MEASURED, starred=True)]
     if any(f"{headline.field}_delta" in scores for entry in entries for d, scores in entry.scores.items()
            if _spelled(layout, d) == dataset):  # fmt: skip
-        delta = f"{field}_{headline.field}_delta"
-        digits = headline.digits.table
-        pieces = [Piece(key=delta, digits=digits, signed=True), Piece(key=f"{delta}_ci95", before=" ± ", digits=digits)]
-        pieces.append(Piece(key=f"{delta}_told", before=" "))
-        unit = f"Δ {headline.heading(headline.title)}"
-        columns.append(Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED))
+        columns.append(_delta_column(field, dataset))
     for metric in (metric for metric in metrics if not metric.standard):
         pieces, unit = _mean(field, metric, "", interval=True), metric.heading(metric.title)
         columns.append(Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED, starred=True))
     return columns
+
+
+def _delta_column(field: str, dataset: str, what: str = "") -> Column:
+    """The headline's difference from the baseline, with its interval and verdict."""
+    headline = METRICS[HEADLINE]
+    delta, digits = f"{field}_{headline.field}_delta", headline.digits.table
+    pieces = [Piece(key=delta, digits=digits, signed=True), Piece(key=f"{delta}_ci95", before=" ± ", digits=digits)]
+    pieces.append(Piece(key=f"{delta}_told", before=" "))
+    return Column(title=dataset, unit=f"Δ {headline.heading(headline.title)}{what}", pieces=pieces, band=MEASURED)
 
 
 def _mean(field: str, metric: Metric, before: str, *, interval: bool) -> list[Piece]:

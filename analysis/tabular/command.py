@@ -9,7 +9,7 @@ from pathlib import Path
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, with_times
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, find_unfinished, measure
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, find_tuned, find_unfinished, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, build
 from safmn_bench.analysis.tabular.latex import to_latex
@@ -29,8 +29,8 @@ def table_of(
 ) -> Table:
     """Table `number` of the paper. Raises UserError for unusable files, and for a scale that the table has not."""
     records = [record for _, record in find_runs(runs)] if runs is not None else []
-    unfinished = find_unfinished(runs) if runs is not None else []
-    return tabulate(number, records, read_profiles(profiles), scale, unfinished)
+    unfinished, tuned = (find(runs) if runs is not None else [] for find in (find_unfinished, find_tuned))
+    return tabulate(number, records, read_profiles(profiles), scale, unfinished, tuned)
 
 
 def tabulate(
@@ -39,6 +39,7 @@ def tabulate(
     profiles: Profiles,
     scale: int | None = None,
     unfinished: Sequence[Record] = (),
+    tuned: Sequence[Record] = (),
 ) -> Table:
     """The same from what was read; only what belongs to the table is taken."""
     if number in (2, 5):
@@ -46,22 +47,27 @@ def tabulate(
             raise UserError(f"Table {number} has no scale to choose: leave out --scale {scale}.")
         return table2(profiles) if number == 2 else table5(profiles)
     scales = [scale] if scale else [2, 3, 4] if number in NETWORK_TABLES else [4]
-    measured: list[Measured] = [row for at in scales for row in _measured(number, records, at, unfinished)]
+    measured: list[Measured] = [row for at in scales for row in _measured(number, records, at, unfinished, tuned)]
     entries = [entry for entry in entries_from(measured, profiles) if _entry_belongs(entry, number)]
     unfinished = [record for record in unfinished if record.scale in scales and belongs(record, number)]
     times = with_times(entries, profiles) if number == 6 else []
     return build(number, entries, scale, notes_for(number, measured, profiles, unfinished), times)
 
 
-def _measured(number: int, records: Sequence[Record], scale: int, unfinished: Sequence[Record]) -> list[Measured]:
+def _measured(
+    number: int, records: Sequence[Record], scale: int, unfinished: Sequence[Record], tuned: Sequence[Record]
+) -> list[Measured]:
     """What the table shows; variants of Tables 3 and 4 are compared as one family, wherever they are shown.
 
     Alone, Table 4 would judge by the scatter of few runs, and a difference could stand in one table and not in the
     other.
     """
     together = (number,) if number in NETWORK_TABLES else (3, 4)
-    runs, others = ([r for r in some if any(belongs(r, table) for table in together)] for some in (records, unfinished))
-    rows = measure(runs, scale, unfinished=others)
+    runs, others, own = (
+        [record for record in some if any(belongs(record, table) for table in together)]
+        for some in (records, unfinished, tuned)
+    )
+    rows = measure(runs, scale, unfinished=others, tuned=own)
     return [row for row in rows if belongs(row.records[0], number)]
 
 

@@ -34,7 +34,7 @@ def notes_for(
     """All notes of a table, the general ones first."""
     general = _RIVALS if number == 6 else _PUBLISHED
     notes = [general, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
-    notes += _looks(measured) + _noise_floor(measured) + _twins(measured)
+    notes += _rates(measured) + _looks(measured) + _noise_floor(measured) + _twins(measured)
     notes += provenance_notes(measured) + caveat_notes(measured, unfinished) + collapse_notes(measured)
     notes += _scatter(measured) + (_times(profiles) if number == 6 else [])
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
@@ -77,6 +77,18 @@ def _verdicts(measured: Sequence[Measured]) -> list[str]:
         "a difference of d would have been found by itself in 80 % of cases. "
         "(alone): p < 0.05 by itself, not so once corrected for all of them on that benchmark "
         f"({family} compared; Holm). untested: one seed only."
+    ]
+
+
+def _rates(measured: Sequence[Measured]) -> list[str]:
+    """What the columns at own rates are, where there are such."""
+    rates = {row.name: row.rate for row in measured if row.rate is not None}
+    if not rates:
+        return []
+    told = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
+    return [
+        f"At own rates: each network, the baseline too, at the multiple of the recipe's learning rate ({told}) that "
+        "did best on training images held out for that, with a seed that is not judged; no benchmark was read for it."
     ]
 
 

@@ -12,7 +12,7 @@ from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.stats.caveats import counted
-from safmn_bench.analysis.stats.groups import find_runs, find_unfinished
+from safmn_bench.analysis.stats.groups import find_runs, find_tuned, find_unfinished
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
 from safmn_bench.analysis.webpage import rows as report_rows
@@ -40,7 +40,7 @@ def make(options: ReportOptions) -> Path:
         device=device, window=Window(*options.lam_window) if options.lam_window else None,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
-    write_text(path, page_of(runs, show, profiles, made, find_unfinished(options.runs)))
+    write_text(path, page_of(runs, show, profiles, made, find_unfinished(options.runs), find_tuned(options.runs)))
     return path
 
 
@@ -58,8 +58,18 @@ class Show:
     """Path steps at once; None lets the free memory decide, and with it the last digits of an attribution."""
 
 
-def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, unfinished: Sequence[Record] = ()) -> str:
-    """The page's HTML; `unfinished`: runs without a result. Raises UserError where it would be too large."""
+def page_of(
+    runs: Runs,
+    show: Show,
+    profiles: Profiles,
+    made: str,
+    unfinished: Sequence[Record] = (),
+    tuned: Sequence[Record] = (),
+) -> str:
+    """The page's HTML; `unfinished`: runs without a result, `tuned`: those at their network's own learning rate.
+
+    Raises UserError where it would be too large.
+    """
     if show.device.type == "cpu":
         keep_freed_memory()
     runs = sorted(runs, key=lambda run: paper_order(run[1].variant))
@@ -68,8 +78,8 @@ def page_of(runs: Runs, show: Show, profiles: Profiles, made: str, unfinished: S
     view = View(
         title="Super-resolution ablations, measured",
         lead=lead(records, unfinished),
-        scales=[scale_view(runs, scale, pictures_of(runs, scale, show), unfinished) for scale in scales],
-        runs=report_rows.runs([*records, *unfinished]),
+        scales=[scale_view(runs, scale, pictures_of(runs, scale, show), unfinished, tuned) for scale in scales],
+        runs=report_rows.runs([*records, *unfinished, *tuned]),
         profiles=profile_grids(profiles),
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),

@@ -83,11 +83,13 @@ class Pictures:
     left_out: list[str] = field(default_factory=list)
 
 
-def scale_view(runs: Runs, scale: int, pictures: Pictures, unfinished: Sequence[Record] = ()) -> ScaleView:
-    """All about the runs of one scale; `unfinished`: those without a result."""
+def scale_view(
+    runs: Runs, scale: int, pictures: Pictures, unfinished: Sequence[Record] = (), tuned: Sequence[Record] = ()
+) -> ScaleView:
+    """All about the runs of one scale; `unfinished`: those without a result, `tuned`: at their own learning rates."""
     here = [(folder, record) for folder, record in runs if record.scale == scale]
     here.sort(key=lambda run: paper_order(run[1].variant))
-    rows = measure([record for _, record in here], scale, unfinished=unfinished)
+    rows = measure([record for _, record in here], scale, unfinished=unfinished, tuned=tuned)
     rows.sort(key=lambda row: paper_order(row.name))
     curves, missing = _curves(here)
     return ScaleView(

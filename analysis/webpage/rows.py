@@ -125,7 +125,22 @@ def deltas(rows: Sequence[Measured], dataset: str) -> Grid | None:
     ]
     header += [*((f"Δ {metric.label}", metric.unit) for metric in others), ("seeds", ""), ("images", "")]
     body = [_delta_row(row, dataset, others) for row in compared]
+    if any(row.tuned for row in compared):
+        header += [("own learning rate", "x recipe's"), (f"Δ {headline.label} at own rates", headline.unit)]
+        header += [("p (Holm) at own rates", ""), ("verdict at own rates", "")]
+        body = [[*cells, *_tuned_cells(row, dataset)] for row, cells in zip(compared, body, strict=True)]
     return Grid(caption=f"Difference from {BASELINE} on {printable(dataset)}", header=header, rows=body)
+
+
+def _tuned_cells(row: Measured, dataset: str) -> list[Cell]:
+    """The network's own rate, and its difference from the baseline at the baseline's own."""
+    one, digits = row.tuned.comparisons.get((dataset, HEADLINE)) if row.tuned else None, METRICS[HEADLINE].digits.report
+    judged = words(_verdict(one, digits)) if one else number(None, 0)
+    return [number(row.rate, 2), _difference(one, digits), _chance(one.p_holm if one else None), judged]
+
+
+def _verdict(one: Comparison, digits: int) -> str:
+    return {"": "significant", "(alone)": "significant alone, not in the family"}.get(one.verdict, one.told(digits))
 
 
 def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Cell]:
@@ -134,14 +149,13 @@ def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Ce
     if one.half_width is not None:
         low, high = one.difference - one.half_width, one.difference + one.half_width
         low_high = Cell(value=one.half_width, shown=f"{low:+.{digits}f} to {high:+.{digits}f}")
-    verdict = {"": "significant", "(alone)": "significant alone, not in the family"}.get(one.verdict, one.told(digits))
     return [
         words(row.name),
         _difference(one, digits),
         low_high,
         _chance(one.p),
         _chance(one.p_holm),
-        words(verdict),
+        words(_verdict(one, digits)),
         *(_difference(row.comparisons.get((dataset, other.name)), other.digits.report) for other in others),
         number(one.seeds, 0),
         number(one.images, 0),
