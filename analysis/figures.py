@@ -20,13 +20,13 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.analysis.plots.options import arguments
 
     options = arguments().read(argv)
-    from safmn_bench.analysis.plots.command import FIGURES
+    from safmn_bench.analysis.plots.command import draw
     from safmn_bench.analysis.plots.style import save, style
 
     with style():
-        drawn = [(number, FIGURES[number](options)) for number in dict.fromkeys(options.figure)]
-        for number, figure in drawn:
-            for path in save(figure, options.out, f"figure{number}"):
+        drawn = [figures for number in dict.fromkeys(options.figure) for figures in draw(number, options).items()]
+        for name, figure in drawn:
+            for path in save(figure, options.out, name):
                 print(path)
     return 0
 

@@ -6,6 +6,7 @@ folder lies; networks run on one thread of the CPU, since sums over threads deci
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from matplotlib.figure import Figure
@@ -25,9 +26,8 @@ from safmn_bench.analysis.findings.rows import (
     ranking,
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
-from safmn_bench.analysis.plots.command import Runs, loss_figure, tradeoff_figure
+from safmn_bench.analysis.plots.command import Runs, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.differences import delta_figure
-from safmn_bench.analysis.plots.loss_curves import MOST
 from safmn_bench.analysis.plots.style import save, style
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import Profiles
@@ -69,27 +69,25 @@ def write_tables(study: Study, out: Path) -> list[Path]:
 
 
 def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
-    """Name -> how to draw it: Figure 1, Figure 7 in as many parts as it takes, and the differences."""
+    """Name -> how to draw it: Figure 1, both forms of Figure 7, and the differences."""
     records = [record for _, record in study.runs]
     found: dict[str, Callable[[], Figure]] = {"figure1": lambda: tradeoff_figure(records, Profiles(), SCALE)}
-    for index, part in enumerate(loss_parts(study), start=1):
-        found["figure7" if index == 1 else f"figure7_{index}"] = lambda part=part: loss_figure(part, SCALE)
+    runs = loss_runs(study)
+    found["figure7"] = lambda: loss_figure(runs, SCALE)
+    if study.baseline and len(study.rows) > 1:
+        found["figure7_differences"] = lambda: cast(Figure, difference_figure(runs, SCALE))
     dataset = headline(study)
     if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
         found["differences"] = lambda: delta_figure(study.rows, dataset)
     return found
 
 
-def loss_parts(study: Study) -> list[Runs]:
-    """As many networks at a time as can be told apart, the baseline in each part; last those that collapse."""
+def loss_runs(study: Study) -> Runs:
+    """The rows' runs, the baseline's first, last those of networks that collapse."""
     last = {*starred(), *(row.name for row in study.rows if row.collapsed)}
-    names = sorted((row.name for row in study.rows if row.name != BASELINE), key=lambda name: name in last)
-    first = [BASELINE] if study.baseline else []
-    room = MOST - len(first)
-    groups = [first + names[start : start + room] for start in range(0, len(names), room)] or [first]
+    names = sorted((row.name for row in study.rows), key=lambda name: (name != BASELINE, name in last))
     ours = {id(record) for record in study.records}
-    runs = [run for run in study.runs if id(run[1]) in ours]
-    return [[run for name in group for run in runs if run[1].variant == name] for group in groups]
+    return [run for name in names for run in study.runs if run[1].variant == name and id(run[1]) in ours]
 
 
 def _saved(draw: Callable[[], Figure], out: Path, name: str) -> list[Path]:

@@ -12,14 +12,14 @@ from safmn_bench.ablations.data.benchmarks import read_pair
 from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.networks import subjects
-from safmn_bench.analysis.plots import feature_maps, loss_curves, tradeoff, visual_comparison
+from safmn_bench.analysis.plots import feature_maps, loss_curves, loss_differences, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.feature_maps import features, safm_of
 from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
 from safmn_bench.analysis.plots.options import AXES, FiguresOptions
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, dataset_of, tradeoff_points
 from safmn_bench.analysis.plots.visual_comparison import CropBox, crops_of, require_box
 from safmn_bench.analysis.stats.entries import Entry, entries_from, labelled
-from safmn_bench.analysis.stats.groups import find_runs, measure
+from safmn_bench.analysis.stats.groups import BASELINE, find_runs, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.profiling.common.devices import choose_device
@@ -82,11 +82,29 @@ def figure7(options: FiguresOptions) -> Figure:
     """Loss curves of runs."""
     runs = find_runs(_required(options.runs, "--runs DIR", 7))
     scale = options.scale or 4
-    return loss_figure(_chosen(runs, options.variants, scale), scale, smooth=options.smooth)
+    return loss_figure(_chosen(runs, options, scale), scale, smooth=options.smooth)
+
+
+def figure7_differences(options: FiguresOptions) -> Figure | None:
+    """Losses minus the baseline's of the same seed; None where there is no baseline among the runs."""
+    runs, scale = find_runs(_required(options.runs, "--runs DIR", 7)), options.scale or 4
+    return difference_figure(_chosen(runs, options, scale), scale)
 
 
 def loss_figure(runs: Runs, scale: int, smooth: int | None = None) -> Figure:
     """Figure 7 of these runs, smoothed over so many iterations (default: a 50th of the longest)."""
+    curves = _curves(runs, scale)
+    longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
+    return loss_curves.draw(curves, window=smooth or max(1, round(longest / _SMOOTHED_SHARE)))
+
+
+def difference_figure(runs: Runs, scale: int) -> Figure | None:
+    """The same runs' losses minus the baseline's of the same seed; None without a baseline beside others."""
+    return loss_differences.draw(_curves(runs, scale), BASELINE)
+
+
+def _curves(runs: Runs, scale: int) -> dict[str, list[Curve]]:
+    """Network -> a loss curve per seed. Raises UserError where there is none."""
     folders = {id(record): folder for folder, record in runs}
     curves: dict[str, list[Curve]] = {
         name: [read_curve(folders[id(record)], record) for record in one.records]
@@ -94,16 +112,26 @@ def loss_figure(runs: Runs, scale: int, smooth: int | None = None) -> Figure:
     }
     if not curves:
         raise UserError(f"There is no finished run at scale {scale} to draw a loss curve of. Run them again.")
-    longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
-    return loss_curves.draw(curves, window=smooth or max(1, round(longest / _SMOOTHED_SHARE)))
+    return curves
 
 
-def _chosen(runs: Runs, variants: Sequence[str] | None, scale: int) -> Runs:
-    """The runs of these variants, in the order asked for. Raises UserError for one that has no run at the scale."""
+NORMS = (BASELINE, "w_o_LN", "w_o_LN_lr1e-4", "bn", "fbn", "l2_norm")
+"""The variants of the paper's Figure 7: LayerNorm, without it, and what stands in its place."""
+
+
+def _chosen(runs: Runs, options: FiguresOptions, scale: int) -> Runs:
+    """The runs of the variants asked for, in that order. Raises UserError for one that has no run at the scale."""
+    variants = options.variants
     at_scale = [run for run in runs if run[1].scale == scale]
     known = dict.fromkeys(record.variant for _, record in at_scale)
     if not known:
         raise UserError(f"There is no run at scale {scale}. Choose another --scale or --runs.")
+    if options.norms:
+        variants = [name for name in NORMS if name in known]
+        if not set(variants) - {BASELINE}:
+            raise UserError(
+                f"None of {', '.join(NORMS[1:])} has a run at scale {scale}. Run them, or leave out --norms."
+            )
     names = [match_name("run of variant", name, known) for name in variants or known]
     return [run for name in dict.fromkeys(names) for run in at_scale if run[1].variant == name]
 
@@ -125,3 +153,11 @@ def _required(value: T | None, option: str, figure: int) -> T:
 
 
 FIGURES: dict[int, Callable[[FiguresOptions], Figure]] = {1: figure1, 5: figure5, 6: figure6, 7: figure7}
+
+
+def draw(number: int, options: FiguresOptions) -> dict[str, Figure]:
+    """Name of its files -> figure; Figure 7 has a second form, where there is a baseline."""
+    found = {f"figure{number}": FIGURES[number](options)}
+    if number == 7 and (second := figure7_differences(options)) is not None:
+        found["figure7_differences"] = second
+    return found

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
@@ -95,42 +95,81 @@ _HIGHEST = 30  # medians of the raw losses: a crash may go to 1e8, and would pre
 
 
 def draw(curves: Mapping[str, Sequence[Curve]], *, window: int) -> Figure:
-    """The figure, 6.0 x 3.8 inches: a line per network, in its order. Raises UserError for more than can be told apart.
+    """The figure, 6.0 inches wide: a line per network, in its order; more than `MOST` have a panel each.
 
-    `window`: iterations to smooth over. The loss axis is logarithmic, since a crash is far above all else.
+    `window`: iterations to smooth over. The loss axis is as high as what is shown after the first tenth, where losses
+    fall; it is logarithmic where a crash is far above all else.
     """
-    if len(curves) > MOST:
-        raise UserError(f"{len(curves)} loss curves cannot be told apart. Choose up to {MOST} with --variants.")
-    figure = Figure(figsize=(6.0, 3.8), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 3, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    top = _limit(axes, curves, window)
+    apart = len(curves) > MOST
+    figure, every = panels(list(curves), apart=apart)
+    low, high = _limits(curves, window)
+    for axes in dict.fromkeys(every.values()):
+        _scale(axes, low, high)
     for index, (name, runs) in enumerate(curves.items()):
-        _draw_one(axes, name, runs, window, index)
-        _mark_collapses(axes, runs, window, index, top)
-    axes.set_xlabel("iteration")
-    axes.set_ylabel(f"training loss, mean over {window} iterations")
-    axes.grid(True)
-    axes.set_axisbelow(True)
-    _legend(figure, axes, curves)
+        _draw_one(every[name], name, runs, window, index % MOST, dashed=not apart)
+        _mark_collapses(every[name], runs, window, index % MOST, high)
+    figure.supylabel(f"training loss, mean over {window} iterations", fontsize=8)
+    _legend(figure, next(iter(every.values())), curves, apart)
     return figure
 
 
-def _draw_one(axes: Axes, name: str, runs: Sequence[Curve], window: int, index: int) -> None:
+_COLUMNS = 5  # of panels
+_PANEL_INCHES = 1.25
+
+
+def panels(names: Sequence[str], *, apart: bool) -> tuple[Figure, dict[str, Axes]]:
+    """A figure 6.0 inches wide and the axes of each name: one for all, or (`apart`) each their own on common scales."""
+    if not apart:
+        figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xlabel("iteration")
+        return figure, dict.fromkeys(names, axes)
+    rows = math.ceil(len(names) / _COLUMNS)
+    figure = Figure(figsize=(6.0, 0.6 + _PANEL_INCHES * rows), layout="constrained")
+    grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    for index, (axes, name) in enumerate(zip(grid, names, strict=False)):
+        axes.set_title(label(name, 20), fontsize=7)
+        if index + _COLUMNS >= len(names):  # the lowest of its column
+            axes.set_xlabel("iteration")
+            axes.tick_params(labelbottom=True)
+    for axes in grid[len(names) :]:
+        axes.set_visible(False)
+    return figure, dict(zip(names, grid, strict=False))
+
+
+def _scale(axes: Axes, low: float, high: float) -> None:
+    """A linear axis, or a logarithmic one for more than a factor of three; with ticks in plain numbers."""
+    if high > 3 * low:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 3, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylim(low / 1.02, high * 1.04)
+    axes.grid(True)
+    axes.set_axisbelow(True)
+
+
+def _draw_one(axes: Axes, name: str, runs: Sequence[Curve], window: int, index: int, *, dashed: bool) -> None:
     """Raw curves, the seeds' band and mean; beyond the end of the shortest run, each longer one by itself."""
-    colour, dashes = COLOURS[index], DASHES[index]
+    colour, dashes = COLOURS[index], DASHES[index if dashed else 0]
     of_seeds = band(runs, window)
     for run in runs:
         axes.plot(run.iterations, run.loss, color=colour, linewidth=0.4, alpha=0.25, zorder=1)
         beyond = run.iterations >= of_seeds.iterations[-1] if len(of_seeds.iterations) else run.iterations > 0
         axes.plot(run.iterations[beyond], smoothed(run, window)[beyond], color=colour, linewidth=0.8, zorder=3)
     axes.fill_between(of_seeds.iterations, of_seeds.low, of_seeds.high, color=colour, alpha=0.2, linewidth=0, zorder=2)
+    axes.plot(
+        of_seeds.iterations, of_seeds.mean, color=colour, linestyle=dashes, linewidth=1.3, zorder=3,
+        label=seeds_title(name, runs),
+    )  # fmt: skip
+
+
+def seeds_title(name: str, runs: Sequence[Curve]) -> str:
+    """A network in a legend: its name, a star for a collapse, and how many seeds it has."""
     star = " *" if any(run.collapsed_at for run in runs) else ""
-    title = f"{label(name, 30)}{star} ({len(runs)} seed{'s' if len(runs) > 1 else ''})"
-    axes.plot(of_seeds.iterations, of_seeds.mean, color=colour, linestyle=dashes, linewidth=1.3, zorder=3, label=title)
+    return f"{label(name, 30)}{star} ({len(runs)} seed{'s' if len(runs) > 1 else ''})"
 
 
 def _mark_collapses(axes: Axes, runs: Sequence[Curve], window: int, index: int, top: float) -> None:
@@ -144,9 +183,9 @@ def _mark_collapses(axes: Axes, runs: Sequence[Curve], window: int, index: int, 
         axes.plot([run.collapsed_at], [y], "X", color=COLOURS[index], markersize=7, markeredgecolor="black", zorder=4)
 
 
-def _legend(figure: Figure, axes: Axes, curves: Mapping[str, Sequence[Curve]]) -> None:
-    """Under the axes: the networks, and what bands, faint lines and crosses are."""
-    handles, titles = axes.get_legend_handles_labels()
+def _legend(figure: Figure, axes: Axes, curves: Mapping[str, Sequence[Curve]], apart: bool) -> None:
+    """Under the axes: the networks where they share axes, and what bands, faint lines and crosses are."""
+    handles, titles = ([], []) if apart else axes.get_legend_handles_labels()
     handles.append(Line2D([], [], color="#555555", linewidth=0.4))
     titles.append("raw, each seed")
     if any(len(runs) > 1 for runs in curves.values()):
@@ -155,17 +194,29 @@ def _legend(figure: Figure, axes: Axes, curves: Mapping[str, Sequence[Curve]]) -
     if any(run.collapsed_at for runs in curves.values() for run in runs):
         handles.append(Line2D([], [], linestyle="", marker="X", color="white", markeredgecolor="black"))
         titles.append("* training collapsed")
-    longest = max(len(title) for title in titles)
-    columns = 4 if longest <= 16 else 3 if longest <= 26 else 2
+    columns = legend_columns(titles)
     figure.legend(handles, titles, loc="outside lower center", ncols=columns, frameon=False, handlelength=3.2)
 
 
-def _limit(axes: Axes, curves: Mapping[str, Sequence[Curve]], window: int) -> float:
-    """Show all smoothed curves and 99 % of the raw points, up to `_HIGHEST` medians; returns where marks still show."""
+def legend_columns(titles: Sequence[str]) -> int:
+    """How many of such entries stand beside each other on 6 inches."""
+    longest = max(len(title) for title in titles)
+    return 4 if longest <= 16 else 3 if longest <= 26 else 2
+
+
+def later(one: Band, part: str) -> np.ndarray:
+    """`mean`, `low` or `high` of a band after its first tenth; all of it where that is all there is."""
+    values = getattr(one, part)
+    shown = one.iterations > one.iterations[-1] / 10 if len(one.iterations) else one.iterations > 0
+    return values[shown] if shown.any() else values
+
+
+def _limits(curves: Mapping[str, Sequence[Curve]], window: int) -> tuple[float, float]:
+    """Lowest and highest loss shown: of all smoothed curves after the first tenth, up to `_HIGHEST` medians."""
     runs = [run for group in curves.values() for run in group]
-    raw = np.concatenate([run.loss[np.isfinite(run.loss)] for run in runs])
-    smooth = np.concatenate([smoothed(run, window) for run in runs])
-    low = min(np.nanmin(smooth), np.quantile(raw, 0.005))
-    high = min(max(np.nanmax(smooth), np.quantile(raw, 0.995)), _HIGHEST * np.median(raw))
-    axes.set_ylim(max(low, 1e-8) / 1.1, high * 1.15)
-    return float(high)
+    late = [run.iterations > run.iterations[-1] / 10 for run in runs]
+    smooth = np.concatenate([smoothed(run, window)[at] for run, at in zip(runs, late, strict=True)])
+    raw = np.concatenate([run.loss[at & np.isfinite(run.loss)] for run, at in zip(runs, late, strict=True)])
+    low = min(float(np.nanmin(smooth)), float(np.quantile(raw, 0.02)))
+    high = min(max(float(np.nanmax(smooth)), float(np.quantile(raw, 0.98))), _HIGHEST * float(np.median(raw)))
+    return max(low, 1e-8), max(high, 1.001e-8)

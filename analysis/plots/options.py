@@ -29,10 +29,14 @@ class FiguresOptions(Options):
     device: str = "auto"
     variants: tuple[str, ...] | None = None
     """Of the runs; None: all."""
+    norms: bool = False
+    """The variants of the paper's Figure 7, those that have runs."""
     smooth: int | None = None
     """Iterations; None: a 50th of the longest run."""
 
     def __post_init__(self) -> None:
+        if self.norms and self.variants:
+            raise UserError("--norms names the variants itself: leave out --variants.")
         if self.smooth is not None and self.smooth < 1:
             raise UserError(f"--smooth {self.smooth}: give a number of iterations from 1 up.")
 
@@ -68,6 +72,9 @@ def arguments() -> Parser[FiguresOptions]:
     looks.add_argument("--device", help=DEVICE_HELP)
     losses = parser.add_argument_group("Figure 7")
     losses.add_argument("--variants", nargs="+", metavar="NAME", help="which of the runs (default: all)")
+    losses.add_argument(
+        "--norms", action="store_true", help="the paper's: with LayerNorm, without it, with other norms"
+    )
     losses.add_argument(
         "--smooth", type=int, metavar="N", help="iterations to smooth over (default: a 50th of the run)"
     )

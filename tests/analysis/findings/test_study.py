@@ -14,7 +14,7 @@ from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study, study
 from scipy import stats
 
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.findings.command import loss_parts
+from safmn_bench.analysis.findings.command import loss_runs
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
@@ -153,9 +153,9 @@ def test_seeds_that_a_published_difference_would_need_grow_with_the_square(study
     assert dataclasses.replace(fm, stands=True, measured=0.1).turned
 
 
-def test_loss_curves_of_more_than_eight_networks_are_split_with_the_collapsed_last(study: Study):
-    (part,) = loss_parts(study)
-    assert list(dict.fromkeys(record.variant for _, record in part))[-2:] == ["n4", "w_o_LN"]
+def test_loss_curves_have_the_baseline_first_and_the_collapsed_last(study: Study):
+    names = list(dict.fromkeys(record.variant for _, record in loss_runs(study)))
+    assert (names[0], names[-2:]) == ("baseline", ["n4", "w_o_LN"])
 
 
 def test_commands_are_those_of_the_records_each_once(study: Study):

@@ -17,7 +17,7 @@ from torch import nn
 from safmn_bench.ablations.image_quality import luma_plane
 from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.analysis.figures import main
-from safmn_bench.analysis.plots import loss_curves, tradeoff, visual_comparison
+from safmn_bench.analysis.plots import loss_curves, loss_differences, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.feature_maps import features
 from safmn_bench.analysis.plots.label_placement import Anchor, Box, place
 from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
@@ -136,6 +136,48 @@ def test_a_crash_far_above_all_else_is_marked_at_the_top_and_does_not_set_the_sc
     assert 30 < axes.get_ylim()[1] < 40
 
 
+def test_loss_axis_is_that_of_what_follows_the_first_tenth():
+    """From 10 to 0.1 within the first tenth: not shown; ticks are plain numbers on a linear axis."""
+    runs = {"baseline": [curve(*np.linspace(10, 0.1, 10), *np.linspace(0.1, 0.09, 90))]}
+    with style():
+        (axes,) = loss_curves.draw(runs, window=1).axes
+    assert axes.get_ylim() == pytest.approx((0.09 / 1.02, 0.1 * 1.04), rel=0.01)
+    assert axes.get_yscale() == "linear"
+    assert len([tick for tick in axes.get_yticks() if 0.088 < tick < 0.104]) >= 3
+
+
+def test_nine_networks_have_a_panel_each_on_common_scales():
+    runs = {f"n{i}": [curve(*[1.0 + i] * 20)] for i in range(9)}
+    with style():
+        figure = loss_curves.draw(runs, window=1)
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in shown] == list(runs)
+    assert len({axes.get_ylim() for axes in shown}) == 1
+
+
+def test_the_difference_from_the_baseline_is_per_seed_so_what_seeds_share_cancels():
+    """Both seeds have noise of their own, which baseline and network share; the network is 0.01 and 0.03 above."""
+    noise = np.random.default_rng(0).normal(size=(2, 50))
+    curves = {
+        "baseline": [curve(*(1 + noise[s]), seed=s) for s in (0, 1)],
+        "w_o_FM": [curve(*(1 + noise[s] + 0.01 + 0.02 * s), seed=s) for s in (0, 1)],
+        "other": [curve(*[2.0] * 50, seed=7)],
+    }
+    found = loss_differences.differences(curves, "baseline")
+    assert list(found) == ["w_o_FM"]
+    one = band(found["w_o_FM"], window=5)
+    assert (one.low, one.mean, one.high) == tuple(pytest.approx(np.full(50, v)) for v in (0.01, 0.02, 0.03))
+    with style():
+        figure = loss_differences.draw(curves, "baseline")
+    assert figure is not None
+    low, high = figure.axes[0].get_ylim()
+    assert -0.01 < low < 0 < 0.03 < high < 0.04
+
+
+def test_without_a_baseline_there_is_no_difference_to_draw():
+    assert loss_differences.draw({"a": [curve(1, 2)], "b": [curve(2, 3)]}, "baseline") is None
+
+
 def test_legend_of_eight_networks_stays_on_the_page():
     runs = {f"some_variant_{i}_lr1e-4": [curve(*[1.0 + i] * 9), curve(*[1.1 + i] * 9)] for i in range(8)}
     with style():
@@ -153,13 +195,26 @@ def test_figure_7_by_the_command_has_its_names_as_text(tmp_path: Path, capsys: p
         write_run(tmp_path / "runs", record, losses)
     out = tmp_path / "out"
     assert main(["--figure", "7", "--runs", str(tmp_path / "runs"), "--out", str(out)]) == 0
-    assert {path.name for path in out.iterdir()} == {"figure7.pdf", "figure7.svg", "figure7.png"}
+    names = [f"{name}.{kind}" for name in ("figure7", "figure7_differences") for kind in ("pdf", "svg", "png")]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    assert "minus that of baseline" in svg_text(out / "figure7_differences.svg")
     text = svg_text(out / "figure7.svg")
     assert f"{HOSTILE} (1 seed)" in text
     assert "baseline (2 seeds)" in text
     assert "training loss, mean over 1 iterations" in text
     assert main(["--figure", "7", "--runs", str(tmp_path / "runs"), "--variants", "baselin"]) == 2
     assert "No run of variant 'baselin'. Did you mean 'baseline'" in capsys.readouterr().err
+
+
+def test_the_papers_norms_are_one_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for name in ("baseline", "w_o_FM", "w_o_LN", "l2_norm"):
+        write_run(tmp_path / "runs", made_record(name), {i: 1 / i for i in range(1, 60)})
+    call = ["--figure", "7", "--norms", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert main(call) == 0
+    text = svg_text(tmp_path / "figure7.svg")
+    assert [name in text for name in ("baseline", "w_o_LN", "l2_norm", "w_o_FM")] == [True, True, True, False]
+    assert main([*call, "--scale", "2"]) == 2
+    assert "There is no run at scale 2" in capsys.readouterr().err
 
 
 def test_figure_1_by_the_command_shows_published_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
