@@ -23,12 +23,12 @@ _WHOLE_PX = 4 * 2**20  # pixels beyond which SSIM is computed in strips: whole, 
 
 def luma_plane(rgb: torch.Tensor) -> torch.Tensor:
     """Y of a uint8 image (3, H, W): float64 (H, W) in [16, 235], not rounded."""
-    return _weighted(rgb).div_(255_000).add_(16.0)
+    return _weighted(rgb).div_(255_000).add_(16.0)  # 1000: the weights' thousandths; 255: uint8's white
 
 
 def full_plane(rgb: torch.Tensor) -> torch.Tensor:
     """The grey plane of a uint8 image (3, H, W): float64 (H, W) in [0, 255]; of three equal planes, that plane."""
-    return _weighted(rgb) / 219_000
+    return _weighted(rgb) / 219_000  # the weights' sum: of v, v, v it makes v
 
 
 def _weighted(rgb: torch.Tensor) -> torch.Tensor:
@@ -36,7 +36,7 @@ def _weighted(rgb: torch.Tensor) -> torch.Tensor:
     plane = rgb.new_empty(rgb.shape[1:], dtype=torch.float64)
     rows = max(1, _WHOLE_PX // rgb.shape[2])
     for part, into in zip(rgb.split(rows, 1), plane.split(rows), strict=True):
-        red, green, blue = part.to(torch.int32)
+        red, green, blue = part.to(torch.int32)  # 219,000 x 255 is far below 2^31
         into.copy_(red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2])
     return plane
 

@@ -1,4 +1,4 @@
-"""What an SR image is scored by: one table, `METRICS`, that records, tables, report and statistics walk over.
+"""Metrics of an SR image: one table, `METRICS`, that records, tables, report and statistics walk over.
 
 The command line lists them, so this module is light: torch is imported by the metric that scores.
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What a metric is given: an SR image and its HR, uint8 (3, H, W), on one device."""
+    """The input of a metric: an SR image and its HR, uint8 (3, H, W), on one device."""
 
     sr: torch.Tensor
     hr: torch.Tensor
@@ -59,7 +59,7 @@ class Metric:
     name: str
     """Its key in records and its column in CSV files, with the unit."""
     label: str
-    """What people call it where several stand side by side."""
+    """Its name for people where several stand side by side."""
     title: str
     """The same in the paper's tables, where all figures are of luma."""
     field: str
@@ -125,7 +125,7 @@ METRICS = {metric.name: metric for metric in _ROWS}
 """Every metric by name, in the order in which columns stand."""
 
 HEADLINE = "psnr_y_db"
-"""What is shown where there is room for one, and what training keeps its best weights by."""
+"""The metric shown where there is room for one, and by which training keeps its best weights."""
 
 
 def finite_mean(values: Iterable[float | None]) -> float:
@@ -142,5 +142,5 @@ def metrics_in(names: Iterable[str]) -> list[Metric]:
 
 def further_metrics(names: Iterable[str]) -> tuple[str, ...]:
     """The metrics of `names`, however spelled, beside the standard ones. Raises UserError for an unknown name."""
-    found = {match_name("metric", name, METRICS, "Name one or more after --metrics.") for name in names}
-    return tuple(metric.name for metric in metrics_in(found) if not metric.standard)
+    chosen = {match_name("metric", name, METRICS, "Name one or more after --metrics.") for name in names}
+    return tuple(metric.name for metric in metrics_in(chosen) if not metric.standard)

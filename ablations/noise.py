@@ -1,4 +1,4 @@
-"""What lowers the noise between two trainings: standard deviations of scores by initialisation and scored weights.
+"""Ways to lower the noise between two trainings: standard deviations of scores by initialisation and scored weights.
 
 Each network is trained with each seed, once by each initialisation; the averages and checkpoints that could be scored
 are followed along each training. A line of the table: the standard deviation of a run (within a network), that of the

@@ -177,10 +177,10 @@ def whole_config(nested: Mapping[str, Any]) -> dict[str, Any]:
 
 def recipe_keys() -> list[str]:
     """All dotted keys, in order."""
-    found: list[str] = []
+    keys: list[str] = []
     for name, kind in typing.get_type_hints(Recipe).items():
-        found += [name] if kind in _CONVERTERS else [f"{name}.{key}" for key in typing.get_type_hints(kind)]
-    return found
+        keys += [name] if kind in _CONVERTERS else [f"{name}.{key}" for key in typing.get_type_hints(kind)]
+    return keys
 
 
 def packaged_recipes() -> list[str]:

@@ -31,10 +31,10 @@ def main(argv: list[str] | None = None) -> int:
     sets = open_training_sets(options.train_data, options.scale)
     images = prepare_training(sets, [], scale=options.scale, patch=recipe.train.patch)
     modes, floors = speed.measure(candidate, recipe, images, device, options.rounds)
-    found = speed.rows(modes, floors, candidate, recipe, options.scale, device)
-    speed.show(found, floors)
+    rows = speed.rows(modes, floors, candidate, recipe, options.scale, device)
+    speed.show(rows, floors)
     if options.csv:
-        write_csv(options.csv, speed.COLUMNS, found)
+        write_csv(options.csv, speed.COLUMNS, rows)
     return 0
 
 

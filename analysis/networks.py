@@ -56,17 +56,17 @@ def subjects(
             "for each, in their order; bicubic has none."
         )
     files = iter(weights or ())
-    found = []
+    frozen = []
     for candidate in candidates:
         needed = candidate.name in needing
         path = next(files, None) or trained_weights(runs, candidate, scale) if needed else None
         loaded = load(candidate, scale, path)
         network = freeze(loaded.network).to(device)
-        found.append(Subject(candidate.name, candidate.title, network, loaded.weights))
-    titles = [one.title for one in found]
+        frozen.append(Subject(candidate.name, candidate.title, network, loaded.weights))
+    titles = [subject.title for subject in frozen]
     return [
-        replace(one, title=f"{one.title} ({i})" if titles.count(one.title) > 1 else one.title)
-        for i, one in enumerate(found, start=1)
+        replace(subject, title=f"{subject.title} ({i})" if titles.count(subject.title) > 1 else subject.title)
+        for i, subject in enumerate(frozen, start=1)
     ]
 
 

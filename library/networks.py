@@ -140,7 +140,7 @@ def attribute(
     found = look(Subject(name, name, network, ""), picture, place, method="lam", steps=steps, device=_device_of(model))
     return Attribution(
         di=found.di, magnitude=found.magnitude, window=(place.x, place.y, place.size),
-        completeness_gap=found.found.completeness_gap, look=found,
+        completeness_gap=found.attribution.completeness_gap, look=found,
     )  # fmt: skip
 
 

@@ -142,5 +142,5 @@ def build_model(name: str, scale: int) -> nn.Module:
 
 
 def caveats_of(network: nn.Module) -> list[str]:
-    """What a user must read with this network's results; mostly nothing."""
+    """Caveats that belong to this network's results; mostly none."""
     return list(getattr(network, "caveats", list)())

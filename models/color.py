@@ -13,7 +13,7 @@ _FROM_RGB = (
     (-37.797, -74.203, 112.0),
     (112.0, -93.786, -18.214),
 )
-_OFFSET = (16.0, 128.0, 128.0)
+_OFFSET = (16.0, 128.0, 128.0)  # where black's Y and grey's Cb and Cr lie, on the 0-255 scale
 
 
 @kept(16)

@@ -43,6 +43,7 @@ def guess(given: str, known: Iterable[str]) -> str:
 
     by_folded = {normalised(name).lstrip("_"): name for name in known}  # the dashes of options make all of them alike
     folded = normalised(given).lstrip("_")
+    # one or two letters begin too many names
     begun = [name for name in by_folded if len(folded) > 2 and name.startswith(folded)]
     alike = difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)
     near = [by_folded[name] for name in dict.fromkeys([*begun, *alike])][:3]

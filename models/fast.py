@@ -96,11 +96,12 @@ class FastSAFM(SAFM):
         weights, joined, pooled = aggr.weight.chunk(self.levels, dim=1), [], x
         for level, (filtering, weight) in enumerate(zip(self.mfr, weights, strict=True)):
             if 0 < level <= nested:
-                pooled = self._halved(pooled[:, group:])
+                pooled = self._halved(pooled[:, group:])  # without the channels of the level before, which end there
             elif level:
                 height, width = (max(1, side // 2**level) for side in x.shape[-2:])
                 pooled = self.pool(x[:, level * group :], (height, width))
             filtered = filtering(pooled[:, :group])
+            # the bias with one level only: the levels are summed
             joined.append(F.conv2d(filtered, weight, None if level else aggr.bias))
         return joined
 

@@ -1,4 +1,4 @@
-"""What is kept: tensors in memory for later callers, files in the cache folder; and where the suite's own files lie."""
+"""Caches: tensors in memory for later callers, files in the cache folder; and where the suite's own files lie."""
 
 import functools
 import importlib

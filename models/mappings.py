@@ -21,10 +21,10 @@ def flattened(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        found = flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-        if again := flat.keys() & found.keys():
+        below = flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        if again := flat.keys() & below.keys():
             raise UserError(f"{min(again)} is given twice, in a section and by its dotted name. Keep one of the two.")
-        flat |= found
+        flat |= below
     return flat
 
 
@@ -150,8 +150,8 @@ def _require_plain(value: Any, where: str = "it") -> None:
 
 
 def section(content: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
-    """What stands under `key:`, a mapping; empty where nothing does. Raises UserError for anything else."""
-    found = content.get(key) or {}
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: `{key}:` is {found!r}, not a mapping of fields to values.")
-    return found
+    """The section under `key:`, a mapping; empty where nothing does. Raises UserError for anything else."""
+    fields = content.get(key) or {}
+    if not isinstance(fields, dict):
+        raise UserError(f"{path}: `{key}:` is {fields!r}, not a mapping of fields to values.")
+    return fields

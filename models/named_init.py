@@ -67,10 +67,10 @@ def _places(network: nn.Module, targets: Sequence[torch.Tensor]) -> list[tuple[s
     homes: dict[int, tuple[str, tuple[int, ...]]] = {}
     for name, tensor in network.state_dict(keep_vars=True).items():
         homes.setdefault(tensor.untyped_storage().data_ptr(), (name, tuple(tensor.shape)))
-    found = [homes.get(target.untyped_storage().data_ptr(), ("", ())) for target in targets]
+    filled = [homes.get(target.untyped_storage().data_ptr(), ("", ())) for target in targets]
     before: Counter[str] = Counter()
     places = []
-    for name, shape in found:
+    for name, shape in filled:
         places.append((name, shape, before[name]))
         before[name] += 1
     return places

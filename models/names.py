@@ -1,4 +1,4 @@
-"""What a user may name, and which network it is: a variant, a network of the catalogue, or a YAML file.
+"""Names that a user may give, and the network of each: a variant, a network of the catalogue, or a YAML file.
 
 One rule for SAFMN: "safmn" is the published network, with its row in Tables 1 and 2; "baseline" is the same network as
 the reference of an ablation, with its row in Tables 3 and 4. Whoever matches rows asks `network_key`, which is equal
@@ -32,7 +32,7 @@ def network_key(name: str) -> str:
 
 
 def trained_name(candidate: Candidate) -> str:
-    """What the runs of a candidate are called."""
+    """The name of a candidate's runs."""
     return REFERENCE if candidate.name == PUBLISHED else candidate.name
 
 
@@ -106,8 +106,8 @@ def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
     `name:` (default: the file's name) is also the name of the result folder, so it is restricted to letters, digits,
     '.', '_' and '-', and must not be that of a known variant or model.
     """
-    if path.resolve() in [one.resolve() for one in chain]:
-        circle = " -> ".join(str(one) for one in (*chain, path))
+    if path.resolve() in [link.resolve() for link in chain]:
+        circle = " -> ".join(str(link) for link in (*chain, path))
         raise UserError(f"`base:` leads back to where it began: {circle}. Let one of them name a known variant.")
     content = read_mapping(path)
     for key in content:
@@ -130,7 +130,7 @@ def read_candidate(path: Path, chain: tuple[Path, ...] = ()) -> Candidate:
 
 
 def _base(content: Mapping[str, Any], network: Mapping[str, Any], path: Path, chain: tuple[Path, ...]) -> Candidate:
-    """What the file changes: the network of its `network:` section, or that of `base:`.
+    """The candidate that the file changes: the network of its `network:` section, or that of `base:`.
 
     Of a base that is not SAFMN, `network: {arguments: ...}` changes the constructor's arguments.
     """

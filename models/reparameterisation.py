@@ -58,7 +58,7 @@ def deployed(network: nn.Module) -> nn.Module:
 
 
 def inference_form(network: nn.Module) -> nn.Module:
-    """What is deployed: the merged form where there is one, in evaluation mode."""
+    """The deployed form: the merged one where there is one, in evaluation mode."""
     return deployed(network.eval())
 
 

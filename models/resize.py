@@ -30,8 +30,9 @@ def contributions(in_length: int, out_length: int, scale: float) -> tuple[torch.
     Source: MATLAB's `imresize`, function `contributions`. The lengths may be symbols of an export.
     """
     stretch = max(1.0, 1.0 / scale)  # the kernel widens only when shrinking
-    width = 4.0 * stretch
-    n_taps = int(-(-width // 1)) + 2
+    width = 4.0 * stretch  # the cubic is zero from 2 on, to either side
+    n_taps = int(-(-width // 1)) + 2  # as in MATLAB: more than can be needed, and what is over weighs nothing
+    # the outer edges of both images coincide, not the centres of their corner pixels
     centre = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
     left = torch.floor(centre - width / 2)
     position = left + torch.arange(n_taps, dtype=torch.float64).unsqueeze(1)  # (taps, out_length)

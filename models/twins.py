@@ -26,15 +26,15 @@ def twins(networks: Mapping[str, tuple[SAFMNConfig, Hashable]]) -> dict[str, str
     on weights drawn by name and then moved, norms' scales and biases too, in training mode: a batch normalisation at
     its start would otherwise be the identity.
     """
-    found: dict[str, str] = {}
+    twin_of: dict[str, str] = {}
     for name, (config, training) in networks.items():
         for first, (other, other_training) in networks.items():
             if first == name:
                 break
-            if first not in found and training == other_training and same_function(config, other):
-                found[name] = first
+            if first not in twin_of and training == other_training and same_function(config, other):
+                twin_of[name] = first
                 break
-    return found
+    return twin_of
 
 
 def same_function(first: SAFMNConfig, second: SAFMNConfig) -> bool:
@@ -46,8 +46,8 @@ def same_function(first: SAFMNConfig, second: SAFMNConfig) -> bool:
 
 def distance(first: SAFMNConfig, second: SAFMNConfig) -> float:
     """The largest difference of one block's outputs, as a share of the largest output."""
-    one, other = (_output(replace(config, n_blocks=1)) for config in (first, second))
-    return float((one - other).abs().max() / one.abs().max())
+    output, other = (_output(replace(config, n_blocks=1)) for config in (first, second))
+    return float((output - other).abs().max() / output.abs().max())
 
 
 @lru_cache(maxsize=256)
@@ -56,6 +56,7 @@ def _output(config: SAFMNConfig) -> torch.Tensor:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         network = build_seeded(lambda: SAFMN(config, scale=2), _SEED, "name").train()
         for parameter in network.parameters():
+            # by its size: what one network has and the other lacks does not change how the rest is moved
             noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
-            parameter.mul_(1 + 0.2 * noise).add_(0.01 * noise)
+            parameter.mul_(1 + 0.2 * noise).add_(0.01 * noise)  # added too: a bias of 0 would stay 0 when scaled
         return network(torch.rand(2, 3, _SIDE, _SIDE, generator=torch.Generator().manual_seed(_SEED)))

@@ -21,16 +21,16 @@ BASELINE = SAFMNConfig()
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """What is built, trained and measured: a variant of SAFMN, or another network of the catalogue.
+    """A network to build, train and measure: a variant of SAFMN, or another network of the catalogue.
 
     `config` is None for a network that is not SAFMN; `recipe` maps dotted recipe keys to the values it changes.
     """
 
     name: str
-    """What it is called in rows and result folders."""
+    """Its name in rows and result folders."""
     change: str
     label: str = ""
-    """What tables and figures call it, where that is not its name; see `title`."""
+    """Its name in tables and figures, where that is another; see `title`."""
     model: str = "safmn"
     config: SAFMNConfig | None = BASELINE
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -107,7 +107,7 @@ VARIANTS: dict[str, Candidate] = {variant.name: variant for variant in (*TABLE3,
 
 
 def change_of(name: str) -> str:
-    """What a variant changes; empty for one that the suite does not know."""
+    """The change that makes a variant, in words; empty for one that the suite does not know."""
     return VARIANTS[name].change if name in VARIANTS else ""
 
 

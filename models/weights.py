@@ -34,7 +34,7 @@ PREFIXES = (
     "ema_model.",
     "ema.",
 )
-"""What may stand before every key. For networks that adapt the keys of others; elsewhere any prefix is found."""
+"""Prefixes that every key may have. For networks that adapt the keys of others; elsewhere any prefix is found."""
 _AVERAGE = re.compile(r"(?:^|[_.\-])(?:ema|swa|avg|average|averaged)(?:$|[_.\-])", re.IGNORECASE)
 _COUNTERS = ("total_ops", "total_params", "n_averaged", "num_updates", "decay", "initted", "step", "epoch", "iter")
 _NO_WEIGHTS = re.compile(r"optim|sched|scaler|discriminator|net_?d$|params_d$|loss", re.IGNORECASE)
@@ -44,7 +44,7 @@ State = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Weights:
-    """What was read from a file."""
+    """Weights read from a file."""
 
     state: State
     path: Path
@@ -53,7 +53,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     """A state dict in a file: where it lies, and what else lies beside it and around it."""
 
     state: State
@@ -73,23 +73,23 @@ class _Found:
             picked += f", {many} passed over ({', '.join(self.passed[:3])}{', ...' if len(self.passed) > 3 else ''})"
         return picked
 
-    def without(self, prefix: str) -> "_Found":
+    def without(self, prefix: str) -> "_Candidate":
         """The entries under a prefix, without it; the others are passed over."""
         state = {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
         others = tuple(key for key in self.state if not key.startswith(prefix))
-        return _Found(state, self.trail, self.beside, self.passed + others, self.prefix + prefix)
+        return _Candidate(state, self.trail, self.beside, self.passed + others, self.prefix + prefix)
 
-    def counted_out(self, expected: Mapping[str, Any]) -> "_Found":
+    def counted_out(self, expected: Mapping[str, Any]) -> "_Candidate":
         """Without entries that only count something and that the network does not know."""
         out = [key for key in self.state if key not in expected and key.rsplit(".", 1)[-1] in _COUNTERS]
         state = {key: value for key, value in self.state.items() if key not in out}
-        return _Found(state, self.trail, self.beside, (*self.passed, *out), self.prefix)
+        return _Candidate(state, self.trail, self.beside, (*self.passed, *out), self.prefix)
 
 
 def read_weights(path: Path) -> Weights:
     """The state dict in a file, on the CPU, the likeliest of several. Raises UserError: unreadable, or none in it."""
-    found = _common_prefixes_dropped(_states(path)[0]).counted_out({})
-    return Weights(found.state, path, found.words)
+    candidate = _common_prefixes_dropped(_states(path)[0]).counted_out({})
+    return Weights(candidate.state, path, candidate.words)
 
 
 def load_weights(network: nn.Module, path: Path) -> Weights:
@@ -100,14 +100,19 @@ def load_weights(network: nn.Module, path: Path) -> Weights:
     """
     expected = network.state_dict()
     states = _states(path)
-    for found in (candidate for one in states for candidate in _peeled(one, network, expected)):
-        state = _adapted(network, found.state)
+    for candidate in (peeled for whole in states for peeled in _peeled(whole, network, expected)):
+        state = _adapted(network, candidate.state)
         if not _problems(state, expected):
             require_numbers(state, expected, path)
             network.load_state_dict(state)
-            return Weights(state, path, found.words + converted(state, expected))
-    candidates = [c for one in states for c in _peeled(one, network, expected) if 2 * len(c.state) >= len(one.state)]
-    nearest = max(candidates, key=lambda found: len(expected.keys() & found.state.keys()))
+            return Weights(state, path, candidate.words + converted(state, expected))
+    candidates = [
+        peeled
+        for whole in states
+        for peeled in _peeled(whole, network, expected)
+        if 2 * len(peeled.state) >= len(whole.state)
+    ]
+    nearest = max(candidates, key=lambda candidate: len(expected.keys() & candidate.state.keys()))
     require_fit(network, _adapted(network, nearest.state), path)
     raise AssertionError("a state without a problem was not loaded")
 
@@ -119,16 +124,16 @@ def _adapted(network: nn.Module, state: State) -> State:
     return adapt(state)
 
 
-def _states(path: Path) -> list[_Found]:
+def _states(path: Path) -> list[_Candidate]:
     """Every state dict in a file, averages first, then the usual containers. Raises UserError where there is none."""
     content = read_content(path)
-    found = list(_walk(content, (), (), set()))
-    if not found:
+    candidates = list(_walk(content, (), (), set()))
+    if not candidates:
         raise UserError(
             f"{path} holds {_described(content)}, no state dict. Allowed: named tensors, at the top or in containers "
             f"such as {', '.join(CONTAINERS)}."
         )
-    return sorted(found, key=lambda one: _rank(one.trail))
+    return sorted(candidates, key=lambda candidate: _rank(candidate.trail))
 
 
 def _described(content: Any) -> str:
@@ -144,7 +149,7 @@ def _rank(trail: tuple[str, ...]) -> tuple[bool, int, int]:
     return not any(_AVERAGE.search(part) for part in trail), usual, len(trail)
 
 
-def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...], seen: set[int]) -> Iterator[_Found]:
+def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...], seen: set[int]) -> Iterator[_Candidate]:
     """Every dict with named tensors below `content`, each once; an optimizer's and a discriminator's are left out."""
     if id(content) in seen:  # containers may hold themselves
         return
@@ -159,7 +164,7 @@ def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...], seen: s
         if isinstance(key, str) and isinstance(value, torch.Tensor) and not value.is_nested  # which has no shape
     }
     if any(value.ndim for value in tensors.values()):
-        yield _Found(tensors, trail, beside, tuple(told(str(key)) for key in content if key not in tensors))
+        yield _Candidate(tensors, trail, beside, tuple(told(str(key)) for key in content if key not in tensors))
     for key, value in content.items():
         if isinstance(key, str):
             others = tuple(told(str(k)) + ", empty" * (isinstance(v, dict) and not v) for k, v in content.items())
@@ -167,31 +172,31 @@ def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...], seen: s
             yield from _walk(value, (*trail, key), beside, seen)
 
 
-def _peeled(found: _Found, network: nn.Module, expected: Mapping[str, torch.Tensor]) -> Iterator[_Found]:
+def _peeled(candidate: _Candidate, network: nn.Module, expected: Mapping[str, torch.Tensor]) -> Iterator[_Candidate]:
     """The state with whatever stands before the network's keys dropped, an average's prefix first; then as it is."""
     if hasattr(network, "adapt_state_dict"):  # the file's keys may be others: only known prefixes can be told
-        yield found.counted_out(expected)
-        while prefix := _prefix_of_all(found):
-            found = found.without(prefix)
-            yield found.counted_out(expected)
+        yield candidate.counted_out(expected)
+        while prefix := _prefix_of_all(candidate):
+            candidate = candidate.without(prefix)
+            yield candidate.counted_out(expected)
         return
     first = next(iter(expected), "")
-    prefixes = {key.removesuffix(first) for key in found.state if key == first or key.endswith(f".{first}")}
-    whole = [p for p in prefixes if all(f"{p}{key}" in found.state for key in expected)]
+    prefixes = {key.removesuffix(first) for key in candidate.state if key == first or key.endswith(f".{first}")}
+    whole = [p for p in prefixes if all(f"{p}{key}" in candidate.state for key in expected)]
     for prefix in sorted(whole, key=lambda p: (not _AVERAGE.search(p), len(p), p)):
-        yield found.without(prefix).counted_out(expected)
-    yield _common_prefixes_dropped(found).counted_out(expected)
+        yield candidate.without(prefix).counted_out(expected)
+    yield _common_prefixes_dropped(candidate).counted_out(expected)
 
 
-def _common_prefixes_dropped(found: _Found) -> _Found:
+def _common_prefixes_dropped(candidate: _Candidate) -> _Candidate:
     """Without the usual prefixes that all keys have, in any nesting; counters do not have them."""
-    while prefix := _prefix_of_all(found):
-        found = found.without(prefix)
-    return found
+    while prefix := _prefix_of_all(candidate):
+        candidate = candidate.without(prefix)
+    return candidate
 
 
-def _prefix_of_all(found: _Found) -> str:
-    keys = [key for key in found.state if key.rsplit(".", 1)[-1] not in _COUNTERS]
+def _prefix_of_all(candidate: _Candidate) -> str:
+    keys = [key for key in candidate.state if key.rsplit(".", 1)[-1] not in _COUNTERS]
     return next((prefix for prefix in PREFIXES if keys and all(key.startswith(prefix) for key in keys)), "")
 
 
@@ -224,7 +229,7 @@ def require_fit(network: nn.Module, state: State, path: Path) -> None:
 
 
 def _likely_cause(network: nn.Module, state: State, wrong: list[str], missing: list[str], extra: list[str]) -> str:
-    """What a user most probably mixed up."""
+    """The likeliest mix-up, in words."""
     expected = network.state_dict()
     if not missing and not extra:
         return _of_shapes(network, {state[key].shape[0] / expected[key].shape[0] for key in wrong if state[key].ndim})

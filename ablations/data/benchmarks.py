@@ -21,8 +21,9 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles, hr_set, require_sizes_match, set_name, subfolders
+from safmn_bench.ablations.data.lr_choice import AS_IT_LIES, LRChoice
 from safmn_bench.ablations.data.pair_check import check_pair
-from safmn_bench.ablations.data.pairs import AS_IT_LIES, MADE, LRChoice, Paired, pair
+from safmn_bench.ablations.data.pairs import MADE, Paired, pair
 from safmn_bench.ablations.data.treatments import image_notes, treatment_of
 from safmn_bench.ablations.image_quality import WINDOW
 from safmn_bench.models.errors import UserError
@@ -48,12 +49,12 @@ class Pair:
     digest: str
     """images.pixel_digest of the whole HR image."""
     treatment: str = ""
-    """What was done to HR to make it 8-bit RGB; of LR where it is not the same, too."""
+    """How HR was made 8-bit RGB; of LR where it is not the same, too."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a benchmark is made of, wherever it lies and however its files are stored."""
+    """The content of a benchmark, wherever it lies and however its files are stored."""
 
     hr: str
     """A digest of all images' names and HR pixels."""
@@ -104,14 +105,14 @@ class Benchmark:
         return pair
 
     def notes(self) -> list[str]:
-        """What was done to its images, of those read so far, and which files were passed over."""
+        """How its images were treated, of those read so far, and which files were passed over."""
         treatments = {f"{self.name}/{name}": self._treatments[name] for name in sorted(self._treatments)}
         folders = [path.parent for item in self.items[:1] for path in (item.hr, item.lr) if path]
         return image_notes(treatments, folders)
 
     def pairs(self) -> Iterator[Pair]:
         """All images in order, the next ones being decoded on other cores meanwhile."""
-        workers = max(1, min(8, os.cpu_count() or 1))
+        workers = max(1, min(8, os.cpu_count() or 1))  # each holds a decoded pair in memory
         with ThreadPoolExecutor(workers) as pool:
             ahead: deque[Future[Pair]] = deque()
             for item in self.items:
@@ -142,7 +143,9 @@ def open_benchmarks(folders: Sequence[Path], scale: int, lr: LRChoice = AS_IT_LI
     """Several at once. Raises UserError as `open_benchmark`, and where two have one name."""
     hr_folders = [_hr_folder(folder) for folder in folders]
     paired = [pair(folder, scale, lr) for folder in hr_folders]
-    return told_apart([_opened(*one, scale) for one in zip(hr_folders, paired, strict=True)], folders)
+    return told_apart(
+        [_opened(hr_folder, images, scale) for hr_folder, images in zip(hr_folders, paired, strict=True)], folders
+    )
 
 
 def _opened(hr_folder: Path, paired: Paired, scale: int) -> Benchmark:
@@ -210,7 +213,7 @@ def read_pair(
 
 
 def _treated(hr: Image, lr: Image | None) -> str:
-    """What was done to HR, and to a given LR where that is not the same."""
+    """The treatment of HR, and of a given LR where that is not the same."""
     of_hr = treatment_of(hr)
     of_lr = treatment_of(lr) if lr else of_hr
     return of_hr if of_lr == of_hr else f"{of_hr or 'plain'} (LR: {of_lr or 'plain'})"
@@ -232,7 +235,7 @@ def _hr_folder(folder: Path) -> Path:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise UserError(f"Benchmark folder {folder} {what}. {_LAYOUTS}")
-    below = sorted((child for child in subfolders(folder) if hr_set(child) == ""), key=lambda one: one.name != "HR")
+    below = sorted((child for child in subfolders(folder) if hr_set(child) == ""), key=lambda child: child.name != "HR")
     if below and not list_images(folder):
         if len(below) > 1 and below[0].name.upper() != "HR":
             raise UserError(f"{folder} holds {below[0].name} and {below[1].name}: give the HR folder that is meant.")

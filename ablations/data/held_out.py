@@ -30,10 +30,15 @@ def held_out(
     if not 0 < share < 1:
         raise UserError(f"The held-out share {share:g} is out of range. Allowed: above 0 and below 1, such as {SHARE}.")
     least = smallest_side(scale)
-    pool = [(one.name, item) for one in sets for item in one.items if min(image_size(item.hr)) >= least]
+    pool = [
+        (training_set.name, item)
+        for training_set in sets
+        for item in training_set.items
+        if min(image_size(item.hr)) >= least
+    ]
     count = min(most, math.ceil(share * len(pool)))
-    if not pool or sum(len(one.items) for one in sets) <= count:
-        names = ", ".join(one.name for one in sets)
+    if not pool or sum(len(training_set.items) for training_set in sets) <= count:
+        names = ", ".join(training_set.name for training_set in sets)
         raise UserError(
             f"Nothing can be held out of {names}: that needs at least two images, one of them at least {least} pixels "
             "on each side. Give a larger training set with --train-data."
@@ -41,14 +46,14 @@ def held_out(
     taken = sorted(pool, key=lambda named: _rank(*named))[:count]
     chosen = {(name, item.name) for name, item in taken}
     items = [ImageFiles(f"{name}/{item.name}", item.hr, item.lr) for name, item in sorted(taken, key=_name_of)]
-    kept = [without for one in sets if (without := _without(one, chosen)).items]
+    kept = [without for training_set in sets if (without := _without(training_set, chosen)).items]
     return kept, Benchmark(NAME, scale, items, "training images kept from training")
 
 
-def _without(one: TrainingSet, chosen: set[tuple[str, str]]) -> TrainingSet:
-    kept = tuple(item for item in one.items if (one.name, item.name) not in chosen)
-    note = f"{len(one.items) - len(kept)} held out" if len(kept) < len(one.items) else ""
-    return replace(one, items=kept, note="; ".join(filter(None, (one.note, note))))
+def _without(training_set: TrainingSet, chosen: set[tuple[str, str]]) -> TrainingSet:
+    kept = tuple(item for item in training_set.items if (training_set.name, item.name) not in chosen)
+    note = f"{len(training_set.items) - len(kept)} held out" if len(kept) < len(training_set.items) else ""
+    return replace(training_set, items=kept, note="; ".join(filter(None, (training_set.note, note))))
 
 
 def _name_of(named: tuple[str, ImageFiles]) -> tuple[str, str]:

@@ -40,7 +40,7 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class Mark:
-    """What a file's name says of it: `name` without the mark; `scale` where the mark holds one."""
+    """The mark in a file's name: `name` without the mark; `scale` where the mark holds one."""
 
     name: str
     scale: int | None
@@ -59,30 +59,30 @@ def lr_mark(stem: str) -> Mark | None:
 
 
 def _mark(pattern: re.Pattern[str], stem: str, *, suffix: bool = False) -> Mark | None:
-    found = pattern.fullmatch(stem)
-    if found is None:
+    match = pattern.fullmatch(stem)
+    if match is None:
         return None
-    parts = found.groupdict()
+    parts = match.groupdict()
     scale = parts.get("scale") or parts.get("srf")
     return Mark(parts["name"], int(scale) if scale else None, suffix)
 
 
 def hr_set(folder: Path) -> str | None:
     """Of which set a folder holds the HR images ("" where it is only called HR); None where it is not called so."""
-    found = _HR_FOLDER.fullmatch(folder.name)
-    return (found["set"] or "") if found else None
+    match = _HR_FOLDER.fullmatch(folder.name)
+    return (match["set"] or "") if match else None
 
 
 def lr_set(folder: Path) -> str | None:
     """Of which set a folder holds the LR images, or None where its name says nothing of LR."""
-    found = _LR_FOLDER.fullmatch(folder.name)
-    return (found["set"] or "") if found else None
+    match = _LR_FOLDER.fullmatch(folder.name)
+    return (match["set"] or "") if match else None
 
 
 def lr_scale(folder: Path) -> int | None:
     """The scale in the name of an LR folder (`LR_x4`), or None."""
-    found = _LR_FOLDER.fullmatch(folder.name) or _SCALE_FOLDER.fullmatch(folder.name)
-    return int(found["scale"]) if found and found["scale"] else None
+    match = _LR_FOLDER.fullmatch(folder.name) or _SCALE_FOLDER.fullmatch(folder.name)
+    return int(match["scale"]) if match and match["scale"] else None
 
 
 def is_lr_folder(folder: Path) -> bool:
@@ -114,21 +114,21 @@ def require_sizes_match(files: ImageFiles, scale: int) -> tuple[int, int]:
     """LR height and width, from the files' headers. Raises UserError where a given LR is not HR / scale."""
     height, width = image_size(files.hr)
     expected = (height // scale, width // scale)
-    if files.lr is not None and (found := image_size(files.lr)) != expected:
+    if files.lr is not None and (actual := image_size(files.lr)) != expected:
         raise UserError(
-            f"{files.lr} is {found[1]}x{found[0]} pixels, but scale {scale} of {files.hr} ({width}x{height}) is "
-            f"{expected[1]}x{expected[0]}. {_why(found, expected, (height, width))}Put the right LR file there, or "
+            f"{files.lr} is {actual[1]}x{actual[0]} pixels, but scale {scale} of {files.hr} ({width}x{height}) is "
+            f"{expected[1]}x{expected[0]}. {_why(actual, expected, (height, width))}Put the right LR file there, or "
             "have LR made from HR: --lr made."
         )
     return expected
 
 
-def _why(found: tuple[int, int], expected: tuple[int, int], hr: tuple[int, int]) -> str:
-    """What may have gone wrong with the size of an LR file, where that can be seen."""
-    if found == hr:
+def _why(actual: tuple[int, int], expected: tuple[int, int], hr: tuple[int, int]) -> str:
+    """The likely cause of an LR file's wrong size, where that can be seen."""
+    if actual == hr:
         return "It is as large as HR (RealSR enlarges its LR files so): shrink it, or take it away. "
-    if found == expected[::-1]:
+    if actual == expected[::-1]:
         return "Its sides are exchanged: one of the two is turned by its EXIF orientation, the other is not. "
-    if max(abs(a - b) for a, b in zip(found, expected, strict=True)) == 1:
+    if max(abs(a - b) for a, b in zip(actual, expected, strict=True)) == 1:
         return "It is one pixel off: HR was not cropped to a multiple of the scale before it was made. "
     return ""

@@ -45,7 +45,7 @@ def add_lr_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions(LROptions):
-    """What prepare.py is asked for. Raises UserError for less than one worker."""
+    """Options of prepare.py. Raises UserError for less than one worker."""
 
     train_data: tuple[Path, ...] = ()
     """None given: embedded photographs."""

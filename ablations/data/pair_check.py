@@ -87,7 +87,7 @@ def _psnr_db(a: torch.Tensor, b: torch.Tensor) -> float:
 def likely_cause(
     item: ImageFiles, hr: torch.Tensor, lr: torch.Tensor, scale: int, db: float, others: Sequence[ImageFiles]
 ) -> str:
-    """What brings the pair together best, in words; another kind of LR where nothing does."""
+    """The change that brings the pair together best, in words; another kind of LR where nothing does."""
     best, words = max(
         itertools.chain(_guesses(item, hr, lr, scale), _swapped(item, lr, scale, others)), key=lambda guess: guess[0]
     )
@@ -148,11 +148,13 @@ def _swapped(
     item: ImageFiles, lr: torch.Tensor, scale: int, others: Sequence[ImageFiles]
 ) -> Iterator[tuple[float, str]]:
     """How near LR comes to other images of the set, the nearest in the list first."""
-    names = [one.name for one in others]
+    names = [other.name for other in others]
     here = names.index(item.name) if item.name in names else 0
-    near = sorted((one for one in others if one.name != item.name), key=lambda one: abs(names.index(one.name) - here))
+    near = sorted(
+        (other for other in others if other.name != item.name), key=lambda other: abs(names.index(other.name) - here)
+    )
     size = tuple(lr.shape[1:])
-    alike = (one for one in near if tuple(side // scale for side in image_size(one.hr)) == size)
-    for one in itertools.islice(alike, _OTHERS):
-        words = f"pairs swapped: it is the LR of {one.hr.name}"
-        yield distance_db(read_image(one.hr).rgb, lr, scale), words
+    alike = (other for other in near if tuple(side // scale for side in image_size(other.hr)) == size)
+    for other in itertools.islice(alike, _OTHERS):
+        words = f"pairs swapped: it is the LR of {other.hr.name}"
+        yield distance_db(read_image(other.hr).rgb, lr, scale), words

@@ -20,6 +20,7 @@ from safmn_bench.ablations.data.layouts import (
     lr_set,
     subfolders,
 )
+from safmn_bench.ablations.data.lr_choice import AS_IT_LIES, LRChoice
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.images import SUFFIXES, image_size, list_images
 
@@ -29,40 +30,6 @@ _ASK = (
     "Say which: --lr DIR reads LR from a folder (--lr-pattern '{name}_LR{scale}' where its files are called "
     "otherwise), --lr made makes it from HR."
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LRChoice:
-    """What the user says about LR."""
-
-    folders: tuple[Path, ...] = ()
-    """--lr DIR: folders to read it from; each serves the nearest set that its names fit."""
-    made: bool = False
-    """--lr made: from HR, whatever lies beside it."""
-    pattern: str | None = None
-    """--lr-pattern: an LR file's name without suffix, from {name} and {scale}."""
-    is_bicubic: bool = True
-    """False with --lr-is-not-bicubic: given LR is not compared with bicubic of its HR."""
-
-    def __post_init__(self) -> None:
-        if self.pattern is not None:
-            self.stem("", 2)
-
-    def stem(self, name: str, scale: int) -> str:
-        """The LR file's name that the pattern gives. Raises UserError for a pattern without {name}."""
-        pattern = self.pattern or ""
-        try:
-            if "{name}" not in pattern:
-                raise KeyError("name")
-            return pattern.format(name=name, scale=scale)
-        except (KeyError, IndexError, ValueError):
-            raise UserError(
-                f"--lr-pattern {pattern!r}: allowed are {{name}}, which it must hold, and {{scale}}, such as "
-                "'{name}_LR{scale}'."
-            ) from None
-
-
-AS_IT_LIES = LRChoice()
 
 
 @dataclass(frozen=True)
@@ -111,7 +78,7 @@ def pair(hr_folder: Path, scale: int, choice: LRChoice = AS_IT_LIES) -> Paired:
 
 def require_used(choice: LRChoice, sets: Iterable[Sequence[ImageFiles]], scale: int) -> None:
     """Raise UserError where an --lr folder belongs to none of the sets, training sets and benchmarks together."""
-    items = [item for one in sets for item in one]
+    items = [item for images in sets for item in images]
     used = {item.lr.parent for item in items if item.lr}
     for given in choice.folders:
         if _at_scale(given, scale) not in used:
@@ -141,21 +108,21 @@ def _within(files: Sequence[Path], scale: int, choice: LRChoice) -> dict[str, tu
     if not claims:
         return {}
     lr = {names[owner]: path for path, (owner, at) in claims.items() if at in (None, scale)}
-    found: dict[str, tuple[Path, Path | None]] = {}
+    pairs: dict[str, tuple[Path, Path | None]] = {}
     for path, name in names.items():
         mark = hr_marks[path]
         if path in claims or (mark and mark.scale not in (None, scale)):
             continue
-        if name in found:
-            raise _two_of_one_name(found[name][0], path)
-        found[name] = (path, lr.get(name))
-    if lr and (alone := [path for path, partner in found.values() if partner is None]):
-        hr, partner = next(one for one in found.values() if one[1])
+        if name in pairs:
+            raise _two_of_one_name(pairs[name][0], path)
+        pairs[name] = (path, lr.get(name))
+    if lr and (alone := [path for path, partner in pairs.values() if partner is None]):
+        hr, partner = next(both for both in pairs.values() if both[1])
         raise UserError(
             f"{alone[0].parent} holds pairs by name, such as {hr.name} and {partner.name if partner else ''}, but "
             f"{alone[0].name} has no LR partner at scale {scale}. Add it, or take that file out."
         )
-    return found
+    return pairs
 
 
 def _owner(path: Path, owners: dict[str, Path], scale: int, choice: LRChoice) -> tuple[Path, int | None] | None:
@@ -205,7 +172,7 @@ def _given(hr_folder: Path, by_name: dict[str, Path], scale: int, choice: LRChoi
 def _beside(hr_folder: Path, by_name: dict[str, Path], scale: int, choice: LRChoice) -> Path | None:
     """The LR folder beside or inside the HR folder. Raises UserError where there are several, or it does not pair."""
     own = hr_set(hr_folder)
-    found = []
+    beside = []
     for folder in _around(hr_folder):
         of = lr_set(folder)
         if of is None or of not in ({own} if own is not None else {"", hr_folder.name}):
@@ -222,17 +189,17 @@ def _beside(hr_folder: Path, by_name: dict[str, Path], scale: int, choice: LRCho
                 f"{next(iter(by_name.values())).name}. {_ASK}"
             )
         if lr_scale(at) == scale or _scale_of(by_name, partners) in (None, scale):
-            found.append(at)
-    bicubic = [folder for folder in found if "bic" in f"{folder.parent.name}/{folder.name}".lower()]
-    found = bicubic if len(bicubic) == 1 else found
-    if len(found) > 1:
-        raise UserError(f"{hr_folder} has two LR folders beside it, {found[0]} and {found[1]}. {_ASK}")
-    return found[0] if found else None
+            beside.append(at)
+    bicubic = [folder for folder in beside if "bic" in f"{folder.parent.name}/{folder.name}".lower()]
+    beside = bicubic if len(bicubic) == 1 else beside
+    if len(beside) > 1:
+        raise UserError(f"{hr_folder} has two LR folders beside it, {beside[0]} and {beside[1]}. {_ASK}")
+    return beside[0] if beside else None
 
 
 def _require_no_other(hr_folder: Path, by_name: dict[str, Path], scale: int, choice: LRChoice) -> None:
     """Raise UserError where a folder beside HR holds the same names at the size of LR, whatever it is called."""
-    around = [one for one in _around(hr_folder) if lr_set(one) is None and hr_set(one) is None]
+    around = [folder for folder in _around(hr_folder) if lr_set(folder) is None and hr_set(folder) is None]
     for folder in around if len(around) <= _MANY and not choice.folders else ():
         partners = _partners(by_name, folder, scale, choice)
         if len(partners) == len(by_name) and _scale_of(by_name, partners) == scale:
@@ -246,7 +213,7 @@ def _around(hr_folder: Path) -> list[Path]:
     """Folders beside it, then those in it."""
     resolved = hr_folder.resolve()
     try:
-        beside = [one for one in subfolders(hr_folder.parent) if one.resolve() != resolved]
+        beside = [folder for folder in subfolders(hr_folder.parent) if folder.resolve() != resolved]
     except UserError:  # the folder above may not be readable; this one is
         beside = []
     return beside + subfolders(hr_folder)
@@ -271,24 +238,15 @@ def _scale_of(by_name: dict[str, Path], partners: dict[str, Path]) -> int | None
 def _partners(by_name: dict[str, Path], folder: Path, scale: int, choice: LRChoice) -> dict[str, Path]:
     """Name -> LR file in `folder`, of the names that have one there."""
     lr = _by_name(list_images(folder))
-    found = {}
+    partners = {}
     for name, path in by_name.items():
         mark = hr_mark(path.stem)
         bare = mark.name if mark else name
-        for wanted in dict.fromkeys(_spellings(name, bare, scale, choice)):
+        for wanted in dict.fromkeys(choice.stems(name, bare, scale)):
             if wanted in lr:
-                found[name] = lr[wanted]
+                partners[name] = lr[wanted]
                 break
-    return found
-
-
-def _spellings(name: str, bare: str, scale: int, choice: LRChoice) -> list[str]:
-    """How the LR file of an HR file may be called, without suffix."""
-    if choice.pattern is not None:
-        return [choice.stem(name, scale), choice.stem(bare, scale)]
-    ends = [f"x{scale}", f"_x{scale}", f"_LR{scale}", f"_LRx{scale}", f"_LR_x{scale}", f"_SRF_{scale}_LR", "_LR"]
-    ends += ["_LQ", "_lr", "_lq"]
-    return [f"{one}{end}" for one in (name, bare) for end in ends] + [name, bare]
+    return partners
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
@@ -300,8 +258,10 @@ def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
-def _two_of_one_name(one: Path, other: Path) -> UserError:
-    return UserError(f"{one.parent} holds {one.name} and {other.name}: one name for two images. Rename or remove one.")
+def _two_of_one_name(first: Path, other: Path) -> UserError:
+    return UserError(
+        f"{first.parent} holds {first.name} and {other.name}: one name for two images. Rename or remove one."
+    )
 
 
 def _require_partners(by_name: dict[str, Path], lr: dict[str, Path], hr_folder: Path, folder: Path, scale: int) -> None:

@@ -76,7 +76,7 @@ class AheadBatches:
                 item = error
             while not closing.is_set():
                 try:
-                    ready.put(item, timeout=0.1)
+                    ready.put(item, timeout=0.1)  # looks up: who takes no more says so by `closing` alone
                     break
                 except queue.Full:
                     continue
@@ -97,7 +97,7 @@ class AheadBatches:
             current = torch.cuda.current_stream(self.device)
             current.wait_stream(self.stream)
             for part in pixels:
-                part.record_stream(current)
+                part.record_stream(current)  # else its memory could be given away while it is still read
         return as_batch(pixels)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, embedded_validation, open_benchmarks
+from safmn_bench.ablations.data.lr_choice import LRChoice
 from safmn_bench.ablations.data.options import MADE, LROptions
 from safmn_bench.ablations.data.pack import PackedSet, find_pack, named_items, pack
 from safmn_bench.ablations.data.pack_writer import places_of
 from safmn_bench.ablations.data.pair_check import check_sample
-from safmn_bench.ablations.data.pairs import LRChoice, require_used
+from safmn_bench.ablations.data.pairs import require_used
 from safmn_bench.ablations.data.training_sets import TrainingSet, open_training_sets
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.console import Report
@@ -26,7 +27,7 @@ _SHOWN = 5  # offenders that an error lists
 
 
 def lr_choice(options: LROptions) -> LRChoice:
-    """What the options say. Raises UserError for a pattern that is none."""
+    """The choice of LR that the options make. Raises UserError for a pattern that is none."""
     made = MADE in options.lr
     folders = () if made else tuple(Path(folder) for folder in options.lr)
     return LRChoice(folders=folders, made=made, pattern=options.lr_pattern, is_bicubic=not options.lr_is_not_bicubic)
@@ -41,13 +42,13 @@ def open_images(
     """
     sets = [] if train is None else open_training_sets(train, scale, lr)
     opened = open_benchmarks(benchmarks, scale, lr)
-    items = [*(one.items for one in sets), *(one.items for one in opened)]
+    items = [*(training_set.items for training_set in sets), *(benchmark.items for benchmark in opened)]
     require_used(lr, items or [embedded_validation(scale).items], scale)
     return sets, opened
 
 
 def notes_of(benchmarks: Sequence[Benchmark]) -> list[str]:
-    """What was done to the benchmarks' images, and which files were passed over."""
+    """How the benchmarks' images were treated, and which files were passed over."""
     return [note for benchmark in benchmarks for note in benchmark.notes()]
 
 
@@ -71,8 +72,8 @@ def prepare_training(
         named = list(named_items(sets))
         places = places_of([item for _, item in named], scale)
         require_room([name for name, _ in named], places.lr_height, places.lr_width, patch)
-    for one in sets:
-        check_sample(one.items, scale)
+    for training_set in sets:
+        check_sample(training_set.items, scale)
     references = benchmark_digests(benchmarks, progress)
     packed = packed or pack(sets, scale, cache, workers, progress, verify=verify)
     require_room(packed.names, packed.lr_height, packed.lr_width, patch)
@@ -99,22 +100,22 @@ def without_small(sets: Sequence[TrainingSet], scale: int, patch: int) -> list[T
 
     Raises UserError where nothing is left of a set.
     """
-    return [_without_small(one, scale, patch) for one in sets]
+    return [_without_small(training_set, scale, patch) for training_set in sets]
 
 
-def _without_small(one: TrainingSet, scale: int, patch: int) -> TrainingSet:
-    places = places_of(one.items, scale)
+def _without_small(training_set: TrainingSet, scale: int, patch: int) -> TrainingSet:
+    places = places_of(training_set.items, scale)
     wide = np.minimum(places.lr_height, places.lr_width) >= patch
     if not wide.any():
         raise UserError(
-            f"Training set {one.folder} holds only images smaller than train.patch={patch} as LR. Leave it out, or "
-            "choose a smaller patch."
+            f"Training set {training_set.folder} holds only images smaller than train.patch={patch} as LR. Leave it "
+            "out, or choose a smaller patch."
         )
     if wide.all():
-        return one
+        return training_set
     left_out = f"{int((~wide).sum())} smaller than the LR patch of {patch} left out"
-    kept = tuple(item for item, is_wide in zip(one.items, wide, strict=True) if is_wide)
-    return replace(one, items=kept, note="; ".join(filter(None, (one.note, left_out))))
+    kept = tuple(item for item, is_wide in zip(training_set.items, wide, strict=True) if is_wide)
+    return replace(training_set, items=kept, note="; ".join(filter(None, (training_set.note, left_out))))
 
 
 def benchmark_digests(benchmarks: Sequence[Benchmark], progress: Report = lambda *_: None) -> dict[str, str]:

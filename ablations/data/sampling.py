@@ -17,7 +17,7 @@ from safmn_bench.models.errors import UserError
 
 
 class PackedImages(Protocol):
-    """What the sampler reads of a packed set: pixels stored row by row, RGB interleaved, one image after another."""
+    """A packed set as the sampler reads it: pixels stored row by row, RGB interleaved, one image after another."""
 
     scale: int
     names: list[str]
@@ -40,7 +40,7 @@ _ORDER, _CROPS = 0, 1  # streams of random numbers
 
 
 def as_batch(pixels: Pixels) -> Batch:
-    """What a network takes, of uint8 pixels, on the device that they are on."""
+    """A network's input from uint8 pixels, on the device that they are on."""
     lr, hr = (part.permute(0, 3, 1, 2).float() / 255.0 for part in pixels)
     return lr, hr
 
@@ -77,8 +77,10 @@ class PatchSampler:
     def draw(self, iteration: int) -> np.ndarray:
         """Samples of one iteration for this process, int64 (B, 4): image, top, left (in LR pixels), orientation 0-7."""
         keys, images = self.keys, self.images
+        # of the whole batch: which samples there are does not depend on how many processes share them
         uniform = _generator(self.seed, _CROPS, iteration).random((keys.batch, 4))
         if keys.sampling == "area":
+            # clipped: the last end is a quotient of sums, and may round to just below a draw
             image = np.searchsorted(self.area_ends, uniform[:, 0], side="right").clip(max=len(self.area_ends) - 1)
         else:
             first = iteration * keys.batch
@@ -92,6 +94,7 @@ class PatchSampler:
         """LR and HR of one iteration as uint8 (B, size, size, 3)."""
         image, top, left, orientation = self.draw(iteration).T
         images, scale = self.images, self.images.scale
+        # offsets are in bytes, and pixels, three of them, are gathered whole
         lr_start = images.lr_offset[image] // 3 + top * images.lr_width[image] + left
         hr_width = images.lr_width[image] * scale
         hr_start = images.hr_offset[image] // 3 + top * scale * hr_width + left * scale
@@ -126,6 +129,7 @@ def _patch_steps(size: int, device: torch.device) -> tuple[torch.Tensor, torch.T
     row, column = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     rows, columns = [], []
     for orientation in range(8):
+        # bit 1 exchanges the axes, 2 and 4 mirror them: together each orientation once
         r, c = (column, row) if orientation & 1 else (row, column)
         rows.append(size - 1 - r if orientation & 2 else r)
         columns.append(size - 1 - c if orientation & 4 else c)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safmn_bench.ablations.data.layouts import ImageFiles, hr_set, is_lr_folder, set_name, subfolders
-from safmn_bench.ablations.data.pairs import AS_IT_LIES, LRChoice, pair
+from safmn_bench.ablations.data.lr_choice import AS_IT_LIES, LRChoice
+from safmn_bench.ablations.data.pairs import pair
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.images import SUFFIXES, list_images
 from safmn_bench.profiling.common.sample_images import NAME, TRAINING, embedded_paths
@@ -36,7 +37,7 @@ class TrainingSet:
     lr_given: bool
     """Whether LR files are read, rather than made from HR."""
     note: str = ""
-    """What was left out, in words."""
+    """Images left out, in words."""
 
 
 def open_training_sets(folders: Sequence[Path], scale: int, lr: LRChoice = AS_IT_LIES) -> list[TrainingSet]:
@@ -49,11 +50,11 @@ def open_training_sets(folders: Sequence[Path], scale: int, lr: LRChoice = AS_IT
     hr_folders = [hr_folder for folder in folders for hr_folder in _hr_folders(folder)]
     sets = [_open(hr_folder, scale, lr) for hr_folder in hr_folders]
     seen: dict[Path, TrainingSet] = {}
-    for one in sets:
-        if seen.setdefault(one.folder.resolve(), one) is not one:
-            raise UserError(f"Training set {one.folder} is given twice. Give each folder once.")
-    names = [one.name for one in sets]
-    return [_told_apart(one) if names.count(one.name) > 1 else one for one in sets]
+    for training_set in sets:
+        if seen.setdefault(training_set.folder.resolve(), training_set) is not training_set:
+            raise UserError(f"Training set {training_set.folder} is given twice. Give each folder once.")
+    names = [training_set.name for training_set in sets]
+    return [_told_apart(training_set) if names.count(training_set.name) > 1 else training_set for training_set in sets]
 
 
 def embedded_training() -> TrainingSet:
@@ -70,20 +71,20 @@ def _hr_folders(folder: Path) -> list[Path]:
         raise UserError(
             f"Training folder {folder} {what}. Give a folder of images, or of DIV2K in its published layout."
         )
-    found = list(_walk(folder))
-    if not found:
+    hr_folders = list(_walk(folder))
+    if not hr_folders:
         raise UserError(
             f"Training folder {folder} holds no training images. Allowed: {', '.join(SUFFIXES)}, in it or in folders "
             f"below it; LR folders and {' and '.join(f'*{end}'.lower() for end in _HELD_OUT)} do not count."
         )
-    return found
+    return hr_folders
 
 
 def _walk(folder: Path) -> list[Path]:
     if list_images(folder):
         return [folder]
     below = [child for child in subfolders(folder) if not is_lr_folder(child) and not _is_held_out(child)]
-    return [found for child in below for found in _walk(child)]
+    return [hr_folder for child in below for hr_folder in _walk(child)]
 
 
 def _is_held_out(folder: Path) -> bool:
@@ -106,7 +107,7 @@ def _open(hr_folder: Path, scale: int, lr: LRChoice) -> TrainingSet:
 def _div2k_validation(folder: Path, items: Sequence[ImageFiles]) -> tuple[set[str], str]:
     """Names of DIV2K's validation images, whole or cut, and what is said of them."""
     is_div2k = "DIV2K" in set_name(folder).upper()
-    numbers = {item.name: found["number"] for item in items if (found := _NUMBER.fullmatch(item.name))}
+    numbers = {item.name: match["number"] for item in items if (match := _NUMBER.fullmatch(item.name))}
     alike = {
         name for name, number in numbers.items() if int(number) in _DIV2K_VALIDATION and (is_div2k or len(number) == 4)
     }
@@ -121,7 +122,7 @@ def _div2k_validation(folder: Path, items: Sequence[ImageFiles]) -> tuple[set[st
     return alike, f"{len(alike)} of DIV2K's validation images (0801-0900){cut} left out"
 
 
-def _told_apart(one: TrainingSet) -> TrainingSet:
+def _told_apart(training_set: TrainingSet) -> TrainingSet:
     """A set whose name another one has too, named with the folder above."""
-    folder = one.folder.resolve()
-    return replace(one, name="/".join(folder.parts[-3:-1] if hr_set(folder) == "" else folder.parts[-2:]))
+    folder = training_set.folder.resolve()
+    return replace(training_set, name="/".join(folder.parts[-3:-1] if hr_set(folder) == "" else folder.parts[-2:]))

@@ -1,4 +1,4 @@
-"""What was done to images that were not plain 8-bit RGB, and which files were passed over: told alike everywhere."""
+"""Treatments of images that were not plain 8-bit RGB, and files passed over: told alike everywhere."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ _UNREAD = (".webp", ".ppm", ".pgm", ".pnm", ".gif", ".jp2", ".j2k", ".heic", ".h
 
 
 def treatment_of(image: Image) -> str:
-    """What was done to an image, or that it is greyscale; empty for a plain one."""
+    """The treatment of an image, or that it is greyscale; empty for a plain one."""
     return image.treatment or ("greyscale" if image.grey else "")
 
 

@@ -52,17 +52,17 @@ def standings(scores: Mapping[str, Mapping[int, float]], always: Collection[str]
     order = sorted(means, key=lambda name: -means[name])
     last = order[math.ceil(TOP_SHARE * len(order)) - 1]
     t = float(stats.t.ppf((1 + LEVEL) / 2, run.freedom))
-    found = []
+    judged = []
     for name in order:
         half_width = t * run.sd * math.sqrt(1 / len(scores[name]) + 1 / len(scores[last]))
         behind = means[last] - means[name]
         goes_on = name in always or behind <= half_width
-        found.append(Standing(network=name, mean=means[name], behind=behind, half_width=half_width, goes_on=goes_on))
-    return found
+        judged.append(Standing(network=name, mean=means[name], behind=behind, half_width=half_width, goes_on=goes_on))
+    return judged
 
 
 def run_deviation(scores: Mapping[str, Mapping[int, float]]) -> Deviation:
-    """What is left of scores after network and seed, by least squares; of unequal seeds too."""
+    """Scatter left in scores after network and seed, by least squares; of unequal seeds too."""
     runs = [(name, seed) for name, by_seed in scores.items() for seed in by_seed]
     networks, seeds = list(scores), sorted({seed for _, seed in runs})
     design = np.array(

@@ -29,10 +29,10 @@ FEW = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """What moves scores on one benchmark, in the metric's unit."""
+    """Sources of scatter of the scores on one benchmark, in the metric's unit."""
 
     run: Deviation
-    """What training again changes, network and seed apart."""
+    """Scatter of training again, network and seed apart."""
     taste_sd: float = 0.0
     """How much more a network likes one image than the baseline does, of the networks that are not told from it.
 
@@ -49,7 +49,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What is to be run: `seeds` of each of `networks` (the baseline is one), and how many comparisons are judged."""
+    """The runs to be made: `seeds` of each of `networks` (the baseline is one), and how many comparisons are judged."""
 
     seeds: int
     networks: int
@@ -82,11 +82,11 @@ def chance_of(difference: float, error: float, freedom: float, comparisons: int 
         return float(difference != 0)
     critical = float(stats.t.isf(ALPHA / comparisons / 2, freedom))
     shift = abs(difference) / error
-    found = float(stats.nct.sf(critical, freedom, shift))
+    right_sign = float(stats.nct.sf(critical, freedom, shift))
     wrong_sign = float(stats.nct.cdf(-critical, freedom, shift))
-    if math.isnan(found):  # scipy gives up far above the critical value
+    if math.isnan(right_sign):  # scipy gives up far above the critical value
         return 1.0
-    return min(1.0, found + (0.0 if math.isnan(wrong_sign) else wrong_sign))
+    return min(1.0, right_sign + (0.0 if math.isnan(wrong_sign) else wrong_sign))
 
 
 def detectable_from(error: float, freedom: float, comparisons: int = 1, chance: float = CHANCE) -> float:
@@ -95,8 +95,8 @@ def detectable_from(error: float, freedom: float, comparisons: int = 1, chance: 
         return 0.0
     critical = float(stats.t.isf(ALPHA / comparisons / 2, freedom))
     highest = 4 * critical + 20  # at 1 degree of freedom half of the estimates of the error are 1.5 times too small
-    found: Any = optimize.brentq(lambda d: chance_of(d, 1.0, freedom, comparisons) - chance, 1e-6, highest)
-    return error * float(found)
+    root: Any = optimize.brentq(lambda d: chance_of(d, 1.0, freedom, comparisons) - chance, 1e-6, highest)
+    return error * float(root)
 
 
 def detectable(noise: Noise, design: Design, chance: float = CHANCE) -> float:
@@ -153,8 +153,8 @@ class Line:
 def lines_of_seeds(
     dataset: str, metric: str, noise: Noise, networks: int, seeds: Sequence[int], chance: float = CHANCE
 ) -> list[Line]:
-    """What each number of seeds finds, alone and within the family of all networks but the baseline."""
-    found = []
+    """The difference that each number of seeds finds, alone and within the family of all networks but the baseline."""
+    lines = []
     for judged, comparisons in _families(networks):
         for n in seeds:
             design = Design(seeds=n, networks=networks, comparisons=comparisons)
@@ -162,29 +162,29 @@ def lines_of_seeds(
             # sorted: where the images decide, more noise of runs lends degrees of freedom, and finds a little more
             low, *_, high = sorted([mid, *(detectable(each, design, chance) for each in _ends(noise))])
             known = _known(dataset, metric, noise, judged, comparisons, networks, chance)
-            found.append(
+            lines.append(
                 Line(**known, seeds=n, seeds_low=None, seeds_high=None, detectable=mid, detectable_low=low,
                      detectable_high=high)
             )  # fmt: skip
-    return found
+    return lines
 
 
 def lines_of_difference(
     dataset: str, metric: str, noise: Noise, networks: int, difference: float, chance: float = CHANCE
 ) -> list[Line]:
     """How many seeds the difference needs, alone and within the family."""
-    found = []
+    lines = []
     for judged, comparisons in _families(networks):
         low, mid, high = (
             seeds_for(difference, each, networks=networks, comparisons=comparisons, chance=chance)
             for each in (_ends(noise)[0], noise, _ends(noise)[1])
         )
         known = _known(dataset, metric, noise, judged, comparisons, networks, chance)
-        found.append(
+        lines.append(
             Line(**known, seeds=mid, seeds_low=low, seeds_high=high, detectable=difference, detectable_low=None,
                  detectable_high=None)
         )  # fmt: skip
-    return found
+    return lines
 
 
 def _families(networks: int) -> list[tuple[str, int]]:

@@ -54,6 +54,7 @@ def cause_of(error: Exception) -> str:
 def killed_cause(exit_code: int | None) -> str:
     """Why a process ended that did not say so itself."""
     if exit_code is not None and exit_code < 0:
+        # SIGKILL, which the kernel sends for want of memory
         why = ", as the system does when memory runs out" if exit_code == -9 else ""
         return f"killed by signal {-exit_code}{why}"
     return f"ended with exit status {exit_code}"

@@ -11,7 +11,7 @@ NETWORKS = ("baseline", "channel_mlp", "w_o_SAFM")
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseOptions(Options):
-    """What noise.py is asked for."""
+    """Options of noise.py."""
 
     variants: tuple[str, ...] = NETWORKS
     seeds: tuple[int, ...] = tuple(range(8))

@@ -52,7 +52,7 @@ class Wanted:
         return f"{self.plan.candidate.name}-x{self.plan.scale}-seed{self.plan.seed}-{starts}.json"
 
     def config(self) -> dict[str, Any]:
-        """What decides its scores."""
+        """Everything that decides its scores."""
         return {**self.plan.config(), "held_out": [item.name for item in self.held_out.items]}
 
 
@@ -69,12 +69,12 @@ def planned(options: NoiseOptions) -> list[Wanted]:
     sets, kept_back = held_out(open_training_sets(train_data, scale), scale, SHARE)
     scored = open_benchmarks(benchmarks, scale) if benchmarks else plans[0].benchmarks
     images = prepare_training(sets, [*scored, kept_back], scale=scale, patch=patch)
-    found = [
+    trainings = [
         Wanted(plan=replace(plan, training_set=images, recipe=_started(plan, starts)), held_out=kept_back)
         for plan in plans
         for starts in INITIALISATIONS
     ]
-    return sorted(found, key=lambda one: one.plan.seed)
+    return sorted(trainings, key=lambda training: training.plan.seed)
 
 
 def _started(plan: Plan, initialisation: str) -> Any:
@@ -84,21 +84,24 @@ def _started(plan: Plan, initialisation: str) -> Any:
 def train_missing(wanted: Sequence[Wanted], out: Path, stop: Callable[[], bool]) -> None:
     """Train all that have no file yet, until `stop()`; one that is under way then is given up."""
     keep_freed_memory()
-    missing = [one for one in wanted if stored(one, out) is None]
+    missing = [training for training in wanted if stored(training, out) is None]
     started = time.monotonic()
-    for index, one in enumerate(missing):
+    for index, training in enumerate(missing):
         rest = (time.monotonic() - started) / index * (len(missing) - index) / 60 if index else None
         left = f", about {rest:.0f} min left" if rest is not None else ""
-        print(f"{len(wanted) - len(missing) + index} of {len(wanted)} done{left}: {one.name}", file=sys.stderr)
+        print(f"{len(wanted) - len(missing) + index} of {len(wanted)} done{left}: {training.name}", file=sys.stderr)
         try:
-            write_json(out / "runs" / one.name, {"config": one.config(), "scores": scores_of(one, stop), **_origin()})
+            write_json(
+                out / "runs" / training.name,
+                {"config": training.config(), "scores": scores_of(training, stop), **_origin()},
+            )
         except InterruptedError:
             return
 
 
-def scores_of(one: Wanted, stop: Callable[[], bool]) -> dict[str, dict[str, float]]:
+def scores_of(training: Wanted, stop: Callable[[], bool]) -> dict[str, dict[str, float]]:
     """Choice -> benchmark -> PSNR-Y in dB after one training. Raises InterruptedError when told to stop."""
-    plan, protocol = one.plan, Protocol(scale=one.plan.scale)
+    plan, protocol = training.plan, Protocol(scale=training.plan.scale)
     starts = plan.recipe.train.initialisation
     group = Group(0, 1, plan.device)
     learner = Learner(build_seeded(lambda: plan.candidate.build(plan.scale), plan.seed, starts), plan.recipe, group)
@@ -111,7 +114,7 @@ def scores_of(one: Wanted, stop: Callable[[], bool]) -> dict[str, dict[str, floa
             raise InterruptedError
 
     def judge(network: torch.nn.Module) -> float:
-        return score(network, one.held_out, protocol, plan.device)[HEADLINE]
+        return score(network, training.held_out, protocol, plan.device)[HEADLINE]
 
     followed = follow(learner, batches.take(0, plan.recipe.train.iterations), judge, told)
     return {
@@ -124,28 +127,28 @@ def _origin() -> Mapping[str, str]:
     return {"commit": commit(), "torch": torch.__version__, "hardware": hardware_name(CPU)}
 
 
-def stored(one: Wanted, out: Path) -> dict[str, Any] | None:
-    """What was written of it, or None. Raises UserError where the file is of another configuration."""
-    path = out / "runs" / one.name
+def stored(training: Wanted, out: Path) -> dict[str, Any] | None:
+    """The content of its file, or None. Raises UserError where the file is of another configuration."""
+    path = out / "runs" / training.name
     if not path.exists():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if whole_config(found["config"]) != whole_config(json.loads(json.dumps(one.config()))):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if whole_config(content["config"]) != whole_config(json.loads(json.dumps(training.config()))):
         raise UserError(f"{path} is of other images or another recipe. Choose another --out, or delete that folder.")
-    return found
+    return content
 
 
 def read(wanted: Sequence[Wanted], out: Path) -> list[Row]:
     """Every score that is there."""
-    return [row for one in wanted if (found := stored(one, out)) for row in _rows(one, found)]
+    return [row for training in wanted if (content := stored(training, out)) for row in _rows(training, content)]
 
 
-def _rows(one: Wanted, found: Mapping[str, Any]) -> list[Row]:
-    starts, name, seed = one.plan.recipe.train.initialisation, one.plan.candidate.name, one.plan.seed
-    origin = {key: found[key] for key in ("commit", "torch", "hardware")}
+def _rows(training: Wanted, content: Mapping[str, Any]) -> list[Row]:
+    starts, name, seed = training.plan.recipe.train.initialisation, training.plan.candidate.name, training.plan.seed
+    origin = {key: content[key] for key in ("commit", "torch", "hardware")}
     return [
         Row(name, seed, starts, choice, dataset, db, origin)
-        for choice, scores in found["scores"].items()
+        for choice, scores in content["scores"].items()
         for dataset, db in scores.items()
     ]
 

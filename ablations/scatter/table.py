@@ -57,7 +57,7 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
     """A line per benchmark, initialisation and choice, of the seeds that all networks and initialisations have."""
     networks = list(dict.fromkeys(row.network for row in rows))
     ways = list(dict.fromkeys((row.initialisation, row.choice) for row in rows))
-    found: list[Line] = []
+    lines: list[Line] = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
         scores = {(r.network, r.seed, r.initialisation, r.choice): r.psnr_y_db for r in rows if r.dataset == dataset}
         seeds = [
@@ -69,8 +69,8 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
             tables = {
                 way: np.array([[scores[network, seed, *way] for seed in seeds] for network in networks]) for way in ways
             }
-            found += [_line(dataset, way, table, tables[DEFAULT]) for way, table in tables.items()]
-    return found
+            lines += [_line(dataset, way, table, tables[DEFAULT]) for way, table in tables.items()]
+    return lines
 
 
 def _line(dataset: str, way: tuple[str, str], table: np.ndarray, usual: np.ndarray) -> Line:

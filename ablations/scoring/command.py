@@ -1,4 +1,4 @@
-"""What evaluate.py does: a network or bicubic, its weights, benchmarks; tables, CSV rows and images come out."""
+"""The work of evaluate.py: a network or bicubic, its weights, benchmarks; tables, CSV rows and images come out."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ COLUMNS = ("model", "scale", "weights", "dataset", "image")  # and a column per 
 
 @dataclass(frozen=True)
 class Scored:
-    """What is scored: its name in tables, its weight file as given, and how a benchmark is scored with it."""
+    """A network or bicubic: its name in tables, its weight file as given, and how a benchmark is scored with it."""
 
     model: str
     weights: str
@@ -104,12 +104,12 @@ def show(
     subject: Scored, benchmarks: Sequence[Benchmark], scores: Sequence[Scores], protocol: Protocol, *, per_image: bool
 ) -> None:
     """Print the table, and under it the protocol and everything else that decides the figures."""
-    everything = per_image or sum(len(one.images) for one in scores) <= FEW_IMAGES
+    everything = per_image or sum(len(scored.images) for scored in scores) <= FEW_IMAGES
     rows = []
-    for one in scores:
-        named = [(image.name, image.values) for image in one.images] if everything else []
-        for name, values in [*named, (one.mean_of, one.means)]:
-            rows.append([one.dataset, name, *(f"{values[m.name]:.{m.digits.image}f}" for m in protocol.metrics)])
+    for scored in scores:
+        named = [(image.name, image.values) for image in scored.images] if everything else []
+        for name, values in [*named, (scored.mean_of, scored.means)]:
+            rows.append([scored.dataset, name, *(f"{values[m.name]:.{m.digits.image}f}" for m in protocol.metrics)])
     notes = [protocol.text]
     if subject.weights:
         notes.append(f"Weights: {subject.weights}, {subject.picked}.")
@@ -117,7 +117,7 @@ def show(
         origin: [b.name for b in benchmarks if b.lr_origin == origin] for origin in {b.lr_origin for b in benchmarks}
     }
     notes += [f"{', '.join(names)}: {origin}." for origin, names in sorted(origins.items())]
-    notes += [*notes_of(benchmarks), *(note for one in scores for note in one.notes)]
+    notes += [*notes_of(benchmarks), *(note for scored in scores for note in scored.notes)]
     notes += subject.caveats
     title = f"{subject.model} x{protocol.scale}"
     header = ["dataset", "image", *(metric.heading(metric.label) for metric in protocol.metrics)]

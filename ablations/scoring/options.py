@@ -17,7 +17,7 @@ FEW_IMAGES = 20  # up to which each has its row on the terminal
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringOptions(LROptions):
-    """What every command that scores is asked for. Raises UserError for an unknown metric."""
+    """Options of every command that scores. Raises UserError for an unknown metric."""
 
     metrics: tuple[str, ...] = ()
     """Scored beside the standard ones."""
@@ -39,7 +39,7 @@ def add_metrics_option(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(ScoringOptions):
-    """What evaluate.py is asked for."""
+    """Options of evaluate.py."""
 
     model: str
     scale: int = 4
@@ -102,7 +102,7 @@ def arguments() -> Parser[EvaluateOptions]:
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleOptions(Options):
-    """What upscale.py is asked for."""
+    """Options of upscale.py."""
 
     input: Path
     output: Path

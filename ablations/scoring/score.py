@@ -59,12 +59,12 @@ class Protocol:
 
     @property
     def metrics(self) -> list[Metric]:
-        """What every image is scored by."""
+        """The metrics of every image."""
         return metrics_in(self.further)
 
     @property
     def conventions(self) -> str:
-        """What is not the usual protocol, in words; such scores do not compare with others."""
+        """Departures from the usual protocol, in words; such scores do not compare with others."""
         said = []
         if self.self_ensemble:
             said.append("self-ensemble")
@@ -114,8 +114,8 @@ def protocol_of(
     benchmarks: Sequence[Benchmark], scale: int, grey: str = "luma", further: tuple[str, ...] = ()
 ) -> Protocol:
     """The protocol of these benchmarks: its text says whose LR is read from files, and whose is not bicubic."""
-    read = [one.name for one in benchmarks if one.lr_origin != MADE]
-    other = [one.name for one in benchmarks if any(not item.lr_is_bicubic for item in one.items)]
+    read = [benchmark.name for benchmark in benchmarks if benchmark.lr_origin != MADE]
+    other = [benchmark.name for benchmark in benchmarks if any(not item.lr_is_bicubic for item in benchmark.items)]
     lr = f"LR of {', '.join(other)} as given (not bicubic), else by MATLAB-style bicubic" if other else LR
     lr += f" (read from files: {', '.join(read)})" if read else ""
     return Protocol(scale=scale, grey=grey, further=further, lr=lr)
@@ -148,7 +148,7 @@ class Scores:
     dataset: str
     images: tuple[ImageScore, ...]
     notes: tuple[str, ...] = ()
-    """What is special about these images, for under a table."""
+    """Notes on these images, for under a table."""
 
     def __getitem__(self, metric: str) -> float:
         return finite_mean(image[metric] for image in self.images)
@@ -160,7 +160,7 @@ class Scores:
 
     @property
     def mean_of(self) -> str:
-        """What the mean is of, in words."""
+        """The images that the mean is of, in words."""
         if not self.identical:
             return f"mean of {len(self.images)}"
         return f"mean of {len(self.images) - self.identical} finite images; {self.identical} identical"

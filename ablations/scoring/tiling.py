@@ -39,7 +39,7 @@ class Tiling:
 
     @property
     def text(self) -> str:
-        """What was done, and where it may matter."""
+        """How SR was made by tiles, and where that may matter."""
         return (
             f"in tiles of {self.core} LR pixels with an overlap of {self.overlap}: equal to the whole image for "
             f"networks that reach at most {self.overlap} LR pixels (and, where they pool on a grid, for LR sides that "
@@ -65,6 +65,7 @@ def reach(network: nn.Module) -> int:
     config = network.config
     cell = 2 ** (config.levels - 1)
     mixer = 2 if config.mixer == "inverted_residual" else 1
+    # a 3x3 filter over the coarsest cells: from a cell's first pixel to the next cell's last, 2 cells less one
     radius = config.n_blocks * (2 * cell - 1 + mixer) + 2  # 2: to_feat and to_img
     return -(-radius // GRID) * GRID
 
@@ -77,7 +78,7 @@ def tiling_for(network: nn.Module, height: int, width: int, device: torch.device
     if height * width <= pixels:
         return None
     overlap = reach(network)
-    core = int(pixels**0.5) - 2 * overlap
+    core = int(pixels**0.5) - 2 * overlap  # a tile sees its overlap on both sides, in memory too
     return Tiling(max(GRID, core // GRID * GRID), overlap)
 
 

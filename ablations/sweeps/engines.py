@@ -20,7 +20,7 @@ class Engine(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """What a run computes on."""
+        """The device that a run computes on."""
         ...
 
     @property

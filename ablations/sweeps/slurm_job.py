@@ -31,7 +31,7 @@ RETRY_S = 2.0  # between attempts at a run that another process has
 
 
 class SlurmRun:
-    """What submitit pickles and calls on the node."""
+    """The callable that submitit pickles and calls on the node."""
 
     def __call__(self, plan: Plan) -> tuple[str, ...]:
         """Run one plan; the last message of `worker`."""
@@ -45,7 +45,7 @@ class SlurmRun:
         return last
 
     def checkpoint(self, plan: Plan) -> Any:
-        """What submitit runs after requeueing: the same, which goes on from the checkpoint."""
+        """The job that submitit runs after requeueing: the same, which goes on from the checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, plan)

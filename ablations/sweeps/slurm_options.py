@@ -1,4 +1,4 @@
-"""What `--engine slurm` asks of the cluster for each run."""
+"""Resources that `--engine slurm` asks of the cluster for each run."""
 
 import importlib.util
 import shutil
@@ -13,7 +13,7 @@ from safmn_bench.models.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What one run asks of Slurm. None leaves it to the cluster's own default."""
+    """The resources that one run asks of Slurm. None leaves it to the cluster's own default."""
 
     folder: Path
     """Of job scripts, pickled runs and Slurm's messages; on storage that the nodes share."""
@@ -25,7 +25,7 @@ class Resources:
 
 
 def resources_of(options: RunOptions) -> Resources:
-    """What the options ask for."""
+    """The resources that the options ask for."""
     return Resources(
         folder=options.slurm_folder or options.out / "slurm",
         partition=options.slurm_partition,

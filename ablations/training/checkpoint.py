@@ -43,7 +43,7 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
 
 
 def unusable(path: Path, error: Exception) -> UserError:
-    """What to say of a checkpoint that does not serve."""
+    """The error for a checkpoint that does not serve."""
     reason = f"{type(error).__name__}: {error}".partition("\n")[0]
     return UserError(f"{path} is not a readable checkpoint ({reason}). Delete it to start this run anew.")
 

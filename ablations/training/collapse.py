@@ -48,7 +48,7 @@ class CollapseWatch:
         return True
 
     def state_dict(self) -> dict[str, object]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {"good": list(self.good), "first_outside": self.first_outside}
 
     def load_state_dict(self, state: dict) -> None:

@@ -39,6 +39,7 @@ class Group:
                 raise UserError(
                     "Batch normalisation over several CPU processes is not the same network: use one process."
                 )
+            # else each process would normalise by the statistics of its own share
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=devices, static_graph=True)

@@ -54,6 +54,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = self._gradient_norm()
+        # by the iteration, not by a scheduler: resuming then needs no state of it
         self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate(iteration)
         self.optimizer.step()
         self._average()
@@ -70,7 +71,7 @@ class Learner:
     @torch.no_grad()
     def _average(self) -> None:
         """Average <- decay x average + (1 - decay) x weights; running statistics (BatchNorm) are copied."""
-        self.move_average(self.averages, self.weights, 0)
+        self.move_average(self.averages, self.weights, 0)  # 0: how many were averaged, which this average ignores
         for average, current in zip(self.ema.buffers(), self.network.buffers(), strict=True):
             average.copy_(current)
 

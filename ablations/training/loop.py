@@ -41,7 +41,7 @@ class AtCut(Stopped):
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What training leaves. `weights` is the averaged network's state; None after a collapse before any validation."""
+    """A training's result. `weights` is the averaged network's state; None after a collapse before any validation."""
 
     weights: dict[str, torch.Tensor] | None
     iterations: int
@@ -110,7 +110,7 @@ class Training:
         return self.trained(plain_weights(self.learner.ema))
 
     def trained(self, weights: dict[str, torch.Tensor] | None, collapse: dict[str, Any] | None = None) -> Trained:
-        """What is left at the end."""
+        """The result, at the end."""
         return Trained(
             weights=weights,
             iterations=self.done,
@@ -137,6 +137,7 @@ class Training:
         """Fetch the losses that are still on the device; True when they show a collapse."""
         if not self.unread:
             return False
+        # one copy of all of them: each copy waits for the device
         values = self.group.mean(torch.stack(self.unread)).tolist()
         first = self.done - len(values)
         self.unread.clear()
@@ -161,6 +162,7 @@ class Training:
             scores = self.hooks.validate(self.learner.ema) if self.group.main else {}
         except NotFinite:
             self.watch.collapse(self.done - 1, "validation output not finite")
+        # all processes leave together: the others would wait for this one in the next step
         if self.group.any(scores is None):
             return False
         if scores:
@@ -194,6 +196,7 @@ class Training:
         """Write the log and last.pt; both are whole at any moment."""
         if not self.group.main:
             return
+        # the log first: rows beyond last.pt are dropped on resuming, while missing ones could not be made again
         self.log.write()
         state = {
             "done": self.done,

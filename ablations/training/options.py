@@ -8,7 +8,7 @@ from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, P
 
 @dataclass(frozen=True, kw_only=True)
 class ThroughputOptions(Options):
-    """What throughput.py is asked for. Raises UserError for less than one round."""
+    """Options of throughput.py. Raises UserError for less than one round."""
 
     model: str = "safmn"
     scale: int = 4

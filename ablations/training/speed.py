@@ -98,6 +98,7 @@ def measure(
             for turn in bar.track(range(rounds + 1), description="Rounds"):
                 for mode in modes:
                     mode.block(turn * BLOCK)
+                    # the first turn warms up: compilation, autotuning, files read for the first time
                     if turn == 0:
                         mode.ms.clear()
                         mode.wait_ms.clear()
@@ -113,7 +114,7 @@ def make_modes(
     source = open_batches(images, keys, placement, seed=0, device=device, rank=0, world=1)
     own = source.take(0, keys.iterations)
     fixed = next(own)
-    settle = 5
+    settle = 5  # more than the 4 batches, 2 of each worker, that the PNG loader has ready
     decoded = png_batches(
         images, folder, patch=keys.patch, batch=keys.batch, batches=(rounds + 1) * (BLOCK + settle) + 1
     )
@@ -155,11 +156,11 @@ def rows(
     median = {mode.name: statistics.median(mode.ms) for mode in modes}
     reference = {"step": median["plain step"], "loop": median["plain loop, PNG by 2 workers"]}
     floor = max(floors.arithmetic_ms, floors.traffic_ms)
-    found = []
+    table = []
     for mode in modes:
         ms = median[mode.name]
         kind = "step" if mode.name.endswith("step") else "loop"
-        found.append(
+        table.append(
             {
                 "mode": mode.name,
                 "model": candidate.name,
@@ -186,10 +187,10 @@ def rows(
                 "commit": commit(),
             }
         )
-    return found
+    return table
 
 
-def show(found: Sequence[dict[str, Any]], floors: Floors) -> None:
+def show(table: Sequence[dict[str, Any]], floors: Floors) -> None:
     """Print the rows and what the floors are made of."""
     header = ["mode", "median [ms]", "p10", "p90", "images/s", "ratio", "data wait", "floor / median"]
     cells = [
@@ -200,9 +201,9 @@ def show(found: Sequence[dict[str, Any]], floors: Floors) -> None:
             "-" if row["data_wait_share"] is None else f"{100 * row['data_wait_share']:.1f} %",
             f"{100 * row['share_of_floor']:.0f} %",
         ]
-        for row in found
+        for row in table
     ]
-    first = found[0]
+    first = table[0]
     notes = [
         "Floors, at rates measured here: "
         f"arithmetic {floors.arithmetic_ms:.0f} ms, {floors.gflop:.1f} Gflop at {floors.gflop_per_s:.0f} Gflop/s; "

@@ -55,7 +55,7 @@ class Look:
     picture: Picture
     window: Window
     method: str
-    found: Attribution
+    attribution: Attribution
     magnitude: Map
     """M, (h, w) in [0, 1]."""
     di: float | None
@@ -71,8 +71,8 @@ class Look:
             "model": self.subject.name, "scale": self.picture.scale, "weights": self.subject.weights,
             "method": self.method, "image": self.picture.name, "hr_width": width, "hr_height": height,
             "window_x": self.window.x, "window_y": self.window.y, "window_size": self.window.size,
-            "steps": self.found.steps, "di": self.di, "completeness_gap": self.found.completeness_gap,
-            "objective": self.found.objective, "undefined_gradients": self.found.undefined_gradients,
+            "steps": self.attribution.steps, "di": self.di, "completeness_gap": self.attribution.completeness_gap,
+            "objective": self.attribution.objective, "undefined_gradients": self.attribution.undefined_gradients,
             "step_batch": self.step_batch, "seconds": round(self.seconds, 3),
         }  # fmt: skip
 
@@ -123,18 +123,19 @@ def look(
     started = time.perf_counter()
     with full_precision():
         with torch.no_grad():
+            # NaN has no byte; that the weights are broken is told by `attribute`
             sr = subject.network(lr)[0].mul(255).round().clamp(0, 255).nan_to_num(0).byte().permute(1, 2, 0).cpu()
         batch = step_batch or choose_step_batch(WindowDetail(subject.network), lr, window, steps)
         try:
-            found = attribute(
+            attribution = attribute(
                 subject.network, lr, window, method=method, steps=steps, batch=batch, advance=advance
             )  # fmt: skip
         except UserError as error:
             raise UserError(f"{subject.title} on {picture.name}, window {window}: {error}") from error
-    magnitude = magnitude_map(found.values.numpy())
+    magnitude = magnitude_map(attribution.values.numpy())
     seconds = time.perf_counter() - started
     return Look(
-        subject, picture, window, method, found, magnitude, diffusion_index(magnitude), sr.numpy(), batch, seconds
+        subject, picture, window, method, attribution, magnitude, diffusion_index(magnitude), sr.numpy(), batch, seconds
     )
 
 
@@ -188,11 +189,11 @@ PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
 
 def embedded_places(scale: int) -> list[tuple[Picture, Window]]:
     """In the middle of photographs that anybody may show: the window with most detail, and that at the centre."""
-    found = []
+    places = []
     for picture in (middle_of(path, scale) for path in embedded_paths(PHOTOGRAPHS)):
         windows = [busiest_window(picture, LAM_WINDOW), *grid_windows(picture, 1, LAM_WINDOW)]
-        found += [(picture, window) for window in dict.fromkeys(windows)]
-    return found
+        places += [(picture, window) for window in dict.fromkeys(windows)]
+    return places
 
 
 _SHARE = 0.4  # of the free memory: others use the machine too

@@ -1,4 +1,4 @@
-"""What lam.py does: options become networks, pictures and windows; rows, figures and a summary come out."""
+"""The work of lam.py: options become networks, pictures and windows; rows, figures and a summary come out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,10 +65,10 @@ def image_files(given: Sequence[Path]) -> list[Path]:
     """The files, folders replaced by the images in them. Raises UserError for a folder without images."""
     files: list[Path] = []
     for path in given:
-        found = list_images(path) if path.is_dir() else [path]
-        if not found:
+        images = list_images(path) if path.is_dir() else [path]
+        if not images:
             raise UserError(f"--image {path} holds no images. Give image files, or a folder of them.")
-        files += found
+        files += images
     return files
 
 
@@ -109,10 +109,10 @@ def carry_out(study: Study, options: LamOptions) -> list[dict[str, Any]]:
         for picture, window in study.places:
             looks = [
                 look(
-                    one, picture, window, method=study.method, steps=study.steps, device=study.device,
+                    subject, picture, window, method=study.method, steps=study.steps, device=study.device,
                     step_batch=study.step_batch, advance=advance,
                 )
-                for one in study.subjects
+                for subject in study.subjects
             ]  # fmt: skip
             for row in (attributed.row() for attributed in looks):
                 rows.append(row)
@@ -122,11 +122,11 @@ def carry_out(study: Study, options: LamOptions) -> list[dict[str, Any]]:
     return rows
 
 
-def figure_name(one: Look) -> str:
+def figure_name(attributed: Look) -> str:
     """The file's name without suffix: method, image (with the folders that tell it apart), scale, window."""
-    window = one.window
-    image = "_".join(Path(one.picture.name).with_suffix("").parts)
-    return f"{one.method}_{image}_x{one.picture.scale}_{window.x}_{window.y}_{window.size}"
+    window = attributed.window
+    image = "_".join(Path(attributed.picture.name).with_suffix("").parts)
+    return f"{attributed.method}_{image}_x{attributed.picture.scale}_{window.x}_{window.y}_{window.size}"
 
 
 def report(rows: Sequence[dict[str, Any]], options: LamOptions) -> None:

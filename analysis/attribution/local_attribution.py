@@ -41,8 +41,8 @@ def filtered(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     batch, channels, height, width = x.shape
     margin = kernels.shape[-1] // 2
     planes = F.pad(x.double(), (margin,) * 4, mode="reflect").flatten(0, 1).unsqueeze(1)
-    found = F.conv2d(planes, kernels.to(x.device).unsqueeze(1))  # (B C, K, h, w)
-    return found.transpose(0, 1).reshape(-1, batch, channels, height, width)
+    blurred = F.conv2d(planes, kernels.to(x.device).unsqueeze(1))  # (B C, K, h, w)
+    return blurred.transpose(0, 1).reshape(-1, batch, channels, height, width)
 
 
 def require_size(height: int, width: int, name: str) -> None:
@@ -90,13 +90,13 @@ class LocalAttributionMap(GradientAttribution):
             moves = filtered(inputs, kernels[first:end] - kernels[first - 1 : end - 1])
             total += (self._gradients(points, additional_forward_args) * moves).sum(dim=0)
             advance(end - first)
-        found = total.to(inputs.dtype)
+        attribution = total.to(inputs.dtype)
         if not return_convergence_delta:
-            return found
+            return attribution
         delta = self.compute_convergence_delta(
-            found, self.baseline(inputs), inputs, additional_forward_args=additional_forward_args
+            attribution, self.baseline(inputs), inputs, additional_forward_args=additional_forward_args
         )
-        return found, delta
+        return attribution, delta
 
     def _gradients(self, points: torch.Tensor, additional_forward_args: object) -> torch.Tensor:
         """Grad F at points (steps, B, 3, h, w), float64, of that shape."""

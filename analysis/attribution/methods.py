@@ -20,7 +20,7 @@ _SEED = 0  # of that noise
 
 @dataclass(frozen=True)
 class Attributed:
-    """What a method computes; a method that is no path integral has no completeness `delta` and no `start`."""
+    """The result of a method; one that is no path integral has no completeness `delta` and no `start`."""
 
     values: torch.Tensor
     """(1, 3, h, w), signed."""

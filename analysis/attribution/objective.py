@@ -1,4 +1,4 @@
-"""What is attributed: the amount of detail in a window of the SR image.
+"""The objective that is attributed: the amount of detail in a window of the SR image.
 
 On SR s: m = sqrt((s[y,x] - s[y+1,x])^2 + (s[y,x] - s[y,x+1])^2) for every channel and pixel of the window, without an
 epsilon, and F is their sum. SR is neither clamped nor rounded.
@@ -60,4 +60,5 @@ class WindowDetail:
         flat = squared == 0
         if torch.is_grad_enabled():
             self.undefined += int(flat.sum())
+        # before the root too: backwards it would give infinity there, and 0 of the mask times that is NaN
         return squared.masked_fill(flat, 1.0).sqrt().masked_fill(flat, 0.0).sum(dim=(1, 2, 3))

@@ -12,7 +12,7 @@ STEPS = 50  # of the path from the blurred image: the default of LAM's authors
 
 @dataclass(frozen=True, kw_only=True)
 class LamOptions(Options):
-    """What lam.py is asked for; `window` or `grid` is given. Raises UserError for an unknown method, or no steps."""
+    """Options of lam.py; `window` or `grid` is given. Raises UserError for an unknown method, or no steps."""
 
     models: tuple[str, ...]
     scale: int = 4

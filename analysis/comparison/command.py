@@ -1,4 +1,4 @@
-"""What compare.py does: counts, times, scores and attributions of several networks become one table."""
+"""The work of compare.py: counts, times, scores and attributions of several networks become one table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,15 +43,15 @@ def compare(options: CompareOptions, device: torch.device) -> Comparison:
     for option in ("csv", "markdown", "latex"):
         require_writable(getattr(options, option), f"--{option}")
     entrants = entrants_of(options, device)
-    trained = [one for one in entrants if one.network is not None]
+    trained = [entrant for entrant in entrants if entrant.network is not None]
     benchmarks = _opened(options) if trained else []
     protocol = protocol_of(benchmarks, options.scale, further=further)
     notes = _counted(entrants, options.scale)
     notes += _timed(entrants, options, device)
     notes += _scored(trained, benchmarks, protocol, device) if trained else []
     notes += _attributed(trained, options, device) if trained and options.lam else []
-    table = table_of(entrants, [one.name for one in benchmarks], protocol.metrics, options, notes)
-    return Comparison(table, [failure for one in entrants for failure in one.failures])
+    table = table_of(entrants, [benchmark.name for benchmark in benchmarks], protocol.metrics, options, notes)
+    return Comparison(table, [failure for entrant in entrants for failure in entrant.failures])
 
 
 def _opened(options: CompareOptions) -> list[Benchmark]:
@@ -64,12 +64,12 @@ def _opened(options: CompareOptions) -> list[Benchmark]:
 
 def _counted(entrants: Sequence[Entrant], scale: int) -> list[str]:
     """Fill in the counts, as complexity.py has them."""
-    for one in entrants:
-        with one.attempt("counted"):
-            cost = complexity(one.candidate, scale)
-            one.values |= {"params": cost.params, "flops": cost.flops, "acts": cost.acts}
-            one.remarks += [f"{remark}." for remark in cost.remarks]
-            one.values["uncounted_ops"] = ";".join(f"{name}={calls}" for name, calls in cost.uncounted_ops.items())
+    for entrant in entrants:
+        with entrant.attempt("counted"):
+            cost = complexity(entrant.candidate, scale)
+            entrant.values |= {"params": cost.params, "flops": cost.flops, "acts": cost.acts}
+            entrant.remarks += [f"{remark}." for remark in cost.remarks]
+            entrant.values["uncounted_ops"] = ";".join(f"{name}={calls}" for name, calls in cost.uncounted_ops.items())
     return [
         "FLOPs are multiply-adds as fvcore counts them, activations all convolution outputs, for an HR image of "
         "1280x720; what fvcore saw and could not count stands in the CSV, and `complexity.py` prints it."
@@ -79,18 +79,19 @@ def _counted(entrants: Sequence[Entrant], scale: int) -> list[str]:
 def _timed(entrants: Sequence[Entrant], options: CompareOptions, device: torch.device) -> list[str]:
     """Fill in times and memory, as latency.py has them: each network once, whatever its weights, in turns."""
     wanted = LatencyOptions(
-        models=tuple(dict.fromkeys(one.given for one in entrants)), scale=options.scale, lr_size=options.lr_size,
-        runs=options.runs, implementations=("eager",), threads=options.threads, device=options.device,
+        models=tuple(dict.fromkeys(entrant.given for entrant in entrants)), scale=options.scale,
+        lr_size=options.lr_size, runs=options.runs, implementations=("eager",), threads=options.threads,
+        device=options.device,
     )  # fmt: skip
     timed = measure(jobs_of(wanted, device), options.runs)
     rows = latency.rows(timed, "ours", device)
     by_name = dict(zip(wanted.models, zip(timed, rows, strict=True), strict=True))
-    for one in entrants:
-        found, row = by_name[one.given]
-        one.values |= {key: row[key] for key in TIME}
-        one.remarks += [f"{remark}." for remark in found.remarks]
-        if found.failure:
-            one.failures.append(f"{one.title} was not timed: {found.failure}")
+    for entrant in entrants:
+        timing, row = by_name[entrant.given]
+        entrant.values |= {key: row[key] for key in TIME}
+        entrant.remarks += [f"{remark}." for remark in timing.remarks]
+        if timing.failure:
+            entrant.failures.append(f"{entrant.title} was not timed: {timing.failure}")
     first, *others = latency.method(rows[0], "ours")
     return [*latency.remarks(rows, timed), f"On {rows[0]['hardware']}: {first}", *others]
 
@@ -109,14 +110,14 @@ def _scored(
             bar.advance(task)
             lines.advance()
 
-        for one in trained:
-            assert one.network is not None
+        for entrant in trained:
+            assert entrant.network is not None
             for benchmark in benchmarks:
-                with one.attempt(f"scored on {benchmark.name}"):
-                    scores = score(one.network, benchmark, protocol, device, watch=watch)
-                    one.values |= {scored_field(benchmark.name, name): mean for name, mean in scores.means.items()}
-                    one.remarks += [*scores.notes, *([scores.mean_of] if scores.identical else [])]
-    return [*notes, *(f"{one.name}: {one.lr_origin}." for one in benchmarks), *notes_of(benchmarks)]
+                with entrant.attempt(f"scored on {benchmark.name}"):
+                    scores = score(entrant.network, benchmark, protocol, device, watch=watch)
+                    entrant.values |= {scored_field(benchmark.name, name): mean for name, mean in scores.means.items()}
+                    entrant.remarks += [*scores.notes, *([scores.mean_of] if scores.identical else [])]
+    return [*notes, *(f"{benchmark.name}: {benchmark.lr_origin}." for benchmark in benchmarks), *notes_of(benchmarks)]
 
 
 def _attributed(trained: Sequence[Entrant], options: CompareOptions, device: torch.device) -> list[str]:
@@ -131,15 +132,15 @@ def _attributed(trained: Sequence[Entrant], options: CompareOptions, device: tor
             bar.advance(task, steps)
             lines.advance(steps)
 
-        for one in trained:
-            with one.attempt("attributed"):
-                assert one.network is not None
-                subject = Subject(one.candidate.name, one.title, freeze(one.network), "")
-                found = [
+        for entrant in trained:
+            with entrant.attempt("attributed"):
+                assert entrant.network is not None
+                subject = Subject(entrant.candidate.name, entrant.title, freeze(entrant.network), "")
+                indices = [
                     look(subject, *place, method="lam", steps=options.steps, device=device, advance=advance).di
                     for place in places
                 ]
-                one.values |= {"di": fmean(di for di in found if di is not None), "di_maps": len(found)}
+                entrant.values |= {"di": fmean(di for di in indices if di is not None), "di_maps": len(indices)}
     return [
         f"DI: mean of {len(places)} windows of embedded photographs, LAM of {options.steps} steps; 100 where every LR "
         "pixel counts the same. It depends much on the window: lam.py shows the maps."

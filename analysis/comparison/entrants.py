@@ -52,7 +52,7 @@ def entrants_of(options: CompareOptions, device: torch.device) -> list[Entrant]:
 
     Raises UserError for an unknown name, a network that cannot be built, and weights that do not fit.
     """
-    found = []
+    entrants = []
     for given, path in zip(options.models, options.weight_files, strict=True):
         candidate = find_candidate(given)
         if path is None and needs_weights(candidate, options.scale):
@@ -70,9 +70,9 @@ def entrants_of(options: CompareOptions, device: torch.device) -> list[Entrant]:
         entrant.values["weights"] = _weights(trained)
         if trained and trained.weights:
             entrant.remarks.insert(0, f"weights are those of {entrant.values['weights']}, {printable(trained.picked)}.")
-        found.append(entrant)
-    _tell_apart(found)
-    return found
+        entrants.append(entrant)
+    _tell_apart(entrants)
+    return entrants
 
 
 def _weights(trained: Loaded | None) -> str:
@@ -84,7 +84,7 @@ def _weights(trained: Loaded | None) -> str:
 
 
 def _tell_apart(entrants: list[Entrant]) -> None:
-    titles = [one.title for one in entrants]
-    for number, one in enumerate(entrants, start=1):
-        if titles.count(one.title) > 1:
-            one.title = f"{one.title} ({number})"
+    titles = [entrant.title for entrant in entrants]
+    for number, entrant in enumerate(entrants, start=1):
+        if titles.count(entrant.title) > 1:
+            entrant.title = f"{entrant.title} ({number})"

@@ -15,7 +15,7 @@ UNTRAINED = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(ScoringOptions):
-    """What compare.py is asked for. Raises UserError where weights and networks do not pair."""
+    """Options of compare.py. Raises UserError where weights and networks do not pair."""
 
     models: tuple[str, ...]
     scale: int = 4
@@ -47,7 +47,7 @@ class CompareOptions(ScoringOptions):
     def weight_files(self) -> list[Path | None]:
         """For each network."""
         given = self.weights or (UNTRAINED,) * len(self.models)
-        return [None if one == UNTRAINED else Path(one) for one in given]
+        return [None if file == UNTRAINED else Path(file) for file in given]
 
 
 def arguments() -> Parser[CompareOptions]:

@@ -28,8 +28,8 @@ def table_of(
 ) -> Table:
     """A row per network; under it its remarks, how each figure was made, and which networks are untrained."""
     scores = [scored_field(dataset, metric.name) for dataset in datasets for metric in metrics]
-    untrained = [one.title for one in entrants if one.network is None]
-    remarks = [f"{one.title}: {remark}" for one in entrants for remark in dict.fromkeys(one.remarks)]
+    untrained = [entrant.title for entrant in entrants if entrant.network is None]
+    remarks = [f"{entrant.title}: {remark}" for entrant in entrants for remark in dict.fromkeys(entrant.remarks)]
     if untrained:
         remarks.append(f"Untrained, so without scores: {', '.join(untrained)}. Give their weights with --weights.")
     return Table(
@@ -37,8 +37,8 @@ def table_of(
         title=f"{len(entrants)} networks at x{options.scale}.",
         fields=["model", "scale", "weights", *COUNTS, *TIME, *scores, "di", "di_maps"],
         columns=[*_costs(), *_times(options.lr_size), *_scores(datasets, metrics), _di()],
-        rows=[Row(values={"model": one.title, "scale": options.scale, **one.values}) for one in entrants],
-        notes=[*remarks, *(failure for one in entrants for failure in one.failures), *notes],
+        rows=[Row(values={"model": entrant.title, "scale": options.scale, **entrant.values}) for entrant in entrants],
+        notes=[*remarks, *(failure for entrant in entrants for failure in entrant.failures), *notes],
     )
 
 

@@ -1,4 +1,4 @@
-"""What a study found, by rule: which differences stand, baseline against bicubic, the worst two, what is missing."""
+"""Findings of a study, by rule: which differences stand, baseline against bicubic, the worst two, what is missing."""
 
 import math
 import statistics
@@ -33,24 +33,26 @@ class Verdicts:
 
 def verdicts(study: Study) -> Verdicts:
     """Every network that was compared, in exactly one group."""
-    found = Verdicts(family=max((one.family for row in study.rows for one in row.comparisons.values()), default=0))
+    groups = Verdicts(
+        family=max((comparison.family for row in study.rows for comparison in row.comparisons.values()), default=0)
+    )
     for row in study.rows:
         if not (judged := headline_comparisons(row)):
             continue
-        whole, alone = ([d for d, one in judged.items() if one.verdict == v] for v in ("", "(alone)"))
+        whole, alone = ([d for d, comparison in judged.items() if comparison.verdict == v] for v in ("", "(alone)"))
         if whole:
-            found.whole[row.name] = whole
+            groups.whole[row.name] = whole
         elif alone:
-            found.alone[row.name] = alone
+            groups.alone[row.name] = alone
         else:
-            tested = any(one.p is not None for one in judged.values())
-            (found.noise if tested else found.untested).append(row.name)
-    return found
+            tested = any(comparison.p is not None for comparison in judged.values())
+            (groups.noise if tested else groups.untested).append(row.name)
+    return groups
 
 
 def headline_comparisons(row: Measured) -> dict[str, Comparison]:
     """Benchmark -> the network's headline score minus the baseline's."""
-    return {dataset: one for (dataset, metric), one in row.comparisons.items() if metric == HEADLINE}
+    return {dataset: comparison for (dataset, metric), comparison in row.comparisons.items() if metric == HEADLINE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Undecided:
     difference: float
     """Measured, in dB."""
     detectable: float
-    """What would have been found in the family in 80 % of cases."""
+    """The difference that would have been found in the family in 80 % of cases."""
     seeds: int | None
     """How many of each network would find a true difference of the measured size; None where no number would."""
     hours: float | None
@@ -70,29 +72,29 @@ class Undecided:
 
 def undecided(study: Study) -> list[Undecided]:
     """Each of them, in the order of the rows; nothing where no seed is repeated."""
-    dataset, found = headline(study), []
+    dataset, networks = headline(study), []
     noise = noise_floor(study.rows, dataset) if dataset else None
     for row in study.rows if noise else ():
-        one = row.comparisons.get((dataset, HEADLINE))
-        if noise is None or one is None or one.verdict == "" or one.detectable_in_family is None:
+        comparison = row.comparisons.get((dataset, HEADLINE))
+        if noise is None or comparison is None or comparison.verdict == "" or comparison.detectable_in_family is None:
             continue
         seeds = None
-        if one.difference:
-            seeds = seeds_for(one.difference, noise, networks=len(study.rows), comparisons=one.family)
-        hours = (seeds - one.seeds) * _pair_seconds(study, row) / 3600 if seeds else None
-        found.append(
+        if comparison.difference:
+            seeds = seeds_for(comparison.difference, noise, networks=len(study.rows), comparisons=comparison.family)
+        hours = (seeds - comparison.seeds) * _pair_seconds(study, row) / 3600 if seeds else None
+        networks.append(
             Undecided(
-                name=row.name, difference=one.difference, detectable=one.detectable_in_family, seeds=seeds,
-                hours=max(0.0, hours) if hours is not None else None,
+                name=row.name, difference=comparison.difference, detectable=comparison.detectable_in_family,
+                seeds=seeds, hours=max(0.0, hours) if hours is not None else None,
             )
         )  # fmt: skip
-    return found
+    return networks
 
 
 def _pair_seconds(study: Study, row: Measured) -> float:
     """One more seed of a network and of the baseline."""
     rows = [row, *([study.baseline] if study.baseline else [])]
-    return sum(statistics.fmean(record.train_seconds for record in one.records) for one in rows)
+    return sum(statistics.fmean(record.train_seconds for record in network.records) for network in rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,7 @@ class AgainstBicubic:
     baseline: float
     bicubic: float
     least: float
-    """What the worst seed gains."""
+    """The gain of the worst seed."""
 
     @property
     def gain(self) -> float:
@@ -113,7 +115,7 @@ class AgainstBicubic:
 
 def against_bicubic(study: Study) -> list[AgainstBicubic]:
     """On each benchmark; nothing without a baseline."""
-    row, found = study.baseline, []
+    row, differences = study.baseline, []
     for dataset in study.datasets if row else ():
         score = row.score(dataset, HEADLINE) if row else None
         bicubic = next(
@@ -121,10 +123,10 @@ def against_bicubic(study: Study) -> list[AgainstBicubic]:
         )
         if row and score and bicubic is not None:
             seeds = [value for record in row.records if (value := record.scores.get(dataset, {}).get(HEADLINE))]
-            found.append(
+            differences.append(
                 AgainstBicubic(dataset=dataset, baseline=score.mean, bicubic=bicubic, least=min(seeds) - bicubic)
             )
-    return found
+    return differences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +145,13 @@ class Worst:
 
 def worst(study: Study) -> list[Worst]:
     """On each benchmark with more than two ranked networks."""
-    paper, found = published(SIZE_OF_EFFECT), []
+    paper, shortlists = published(SIZE_OF_EFFECT), []
     for dataset in study.datasets:
         means = {name: mean for name, mean in seed_means(study.rows, dataset, HEADLINE).items() if name in paper}
         if len(means) > WORST:
             lists = (sorted(means, key=lambda name, by=by: by[name])[:WORST] for by in (means, paper))
-            found.append(Worst(dataset=dataset, **dict(zip(("measured", "published"), lists, strict=True))))
-    return found
+            shortlists.append(Worst(dataset=dataset, **dict(zip(("measured", "published"), lists, strict=True))))
+    return shortlists
 
 
 def headline(study: Study) -> str:
@@ -160,8 +162,8 @@ def headline(study: Study) -> str:
 
 def among_small(study: Study) -> Correlation:
     """The ranking on the headline benchmark of the networks that no family of comparisons tells from the baseline."""
-    found = verdicts(study)
-    names = [BASELINE, *found.alone, *found.noise]
+    groups = verdicts(study)
+    names = [BASELINE, *groups.alone, *groups.noise]
     means = seed_means(study.rows, headline(study), HEADLINE)
     return spearman({name: means[name] for name in names if name in means}, published(SIZE_OF_EFFECT))
 
@@ -202,17 +204,17 @@ class Wanted:
 
 def wanted(study: Study) -> list[Wanted]:
     """Of every network that was tested on the headline benchmark and has a published figure."""
-    paper, dataset, found = published(SIZE_OF_EFFECT), headline(study), []
+    paper, dataset, networks = published(SIZE_OF_EFFECT), headline(study), []
     for row in study.rows:
-        one = row.comparisons.get((dataset, HEADLINE))
-        if one is not None and one.half_width is not None and row.name in paper:
-            found.append(
+        comparison = row.comparisons.get((dataset, HEADLINE))
+        if comparison is not None and comparison.half_width is not None and row.name in paper:
+            networks.append(
                 Wanted(
-                    name=row.name, published=paper[row.name] - paper[BASELINE], measured=one.difference,
-                    half_width=one.half_width, stands=one.verdict == "", seeds=one.seeds,
+                    name=row.name, published=paper[row.name] - paper[BASELINE], measured=comparison.difference,
+                    half_width=comparison.half_width, stands=comparison.verdict == "", seeds=comparison.seeds,
                 )
             )  # fmt: skip
-    return found
+    return networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,15 +235,15 @@ class Collapsing:
 def collapsing(study: Study) -> list[Collapsing]:
     """In the order of the rows; those of the paper that were not run are left out."""
     below = [record for records in study.shorter.values() for record in records]
-    found = []
+    networks = []
     for row in study.rows:
         short = [record for record in below if record.variant == row.name]
         seen = [record for record in [*row.records, *short] if record.status == "collapsed"]
         if seen or row.name in starred():
-            found.append(
+            networks.append(
                 Collapsing(
                     name=row.name, in_paper=row.name in starred(), runs=len(row.records), seen=seen,
                     shorter=len(short), planned=planned_iterations(row.records[0]),
                 )
             )  # fmt: skip
-    return found
+    return networks

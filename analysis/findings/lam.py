@@ -1,4 +1,4 @@
-"""What the trained variants of a study look at: DI over several windows of several photographs, and one figure.
+"""Attribution of a study's trained variants: DI over several windows of several photographs, and one figure.
 
 Of every run whose weights are kept, on photographs that anybody may show (those inside scikit-image). Nothing that
 differs between two runs on one machine is written: no times, and the path steps go through the network in groups of a
@@ -43,7 +43,7 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
     if not runs:
         return []
     looks = _looks(runs, steps, device)
-    write_csv(out / FILE, COLUMNS, [_row(one, record) for record, one in looks])
+    write_csv(out / FILE, COLUMNS, [_row(attributed, record) for record, attributed in looks])
     if not is_of(out / FILE):
         weights = {f"weights of {record.variant} seed {record.seed}": folder.weights for folder, record in runs}
         write_sidecar(out / FILE, "analysis/study.py", options, str(device), weights)
@@ -53,34 +53,34 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
 
 def _shown(looks: Sequence[tuple[Record, Look]]) -> list[Look]:
     """The first seed of each network, at the centre of the first photograph: a map at its edge would be cut off."""
-    centre = [one.window for _, one in looks if one.picture.name == PHOTOGRAPHS[0]][-1]
+    centre = [attributed.window for _, attributed in looks if attributed.picture.name == PHOTOGRAPHS[0]][-1]
     shown: dict[str, Look] = {}
-    for record, one in looks:
-        if one.picture.name == PHOTOGRAPHS[0] and one.window == centre:
-            shown.setdefault(record.variant, one)
+    for record, attributed in looks:
+        if attributed.picture.name == PHOTOGRAPHS[0] and attributed.window == centre:
+            shown.setdefault(record.variant, attributed)
     return list(shown.values())[:MOST_NETWORKS]
 
 
 def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.device) -> list[tuple[Record, Look]]:
     """Every run on every window, with a progress bar over path steps."""
     places = embedded_places(SCALE)
-    found = []
+    looks = []
     with progress() as bar:
         task = bar.add_task("Attributing", total=len(places) * len(runs) * steps)
         for folder, record in runs:
             subject = subject_of(folder, record)
             subject.network.to(device)
             for picture, window in places:
-                one = look(
+                attributed = look(
                     subject, picture, window, method="lam", steps=steps, device=device, step_batch=STEP_BATCH,
                     advance=lambda done: bar.advance(task, done),
                 )  # fmt: skip
-                found.append((record, one))
-    return found
+                looks.append((record, attributed))
+    return looks
 
 
-def _row(one: Look, record: Record) -> dict[str, Any]:
-    known = {**one.row(), "model": record.variant, "seed": record.seed, "config_hash": record.config_hash}
+def _row(attributed: Look, record: Record) -> dict[str, Any]:
+    known = {**attributed.row(), "model": record.variant, "seed": record.seed, "config_hash": record.config_hash}
     return {column: known[column] for column in COLUMNS}
 
 

@@ -9,7 +9,7 @@ from safmn_bench.profiling.common.options import Options, Parser, require_at_lea
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions(Options):
-    """What study.py is asked for. Raises UserError for numbers that cannot be."""
+    """Options of study.py. Raises UserError for numbers that cannot be."""
 
     runs: Path
     out: Path | None = None

@@ -85,16 +85,18 @@ def names(values: Iterable[str]) -> str:
 
 
 def _stands(row: Measured, dataset: str) -> bool:
-    one = row.comparisons.get((dataset, HEADLINE))
-    return one is not None and one.verdict == ""
+    comparison = row.comparisons.get((dataset, HEADLINE))
+    return comparison is not None and comparison.verdict == ""
 
 
-def judged(one: Comparison | None) -> str:
+def judged(comparison: Comparison | None) -> str:
     """A difference with its interval and verdict; bold where it stands in its family."""
-    if one is None:
+    if comparison is None:
         return _DASH
-    shown = signed(one.difference) + (f" ± {one.half_width:.3f}" if one.half_width is not None else "")
-    return f"{shown} {one.told()}" if one.verdict else f"**{shown}**"
+    shown = signed(comparison.difference) + (
+        f" ± {comparison.half_width:.3f}" if comparison.half_width is not None else ""
+    )
+    return f"{shown} {comparison.told()}" if comparison.verdict else f"**{shown}**"
 
 
 def compact_table(study: Study) -> list[list[str]]:
@@ -136,8 +138,8 @@ def difference_table(study: Study) -> list[list[str]]:
     """Header and rows: each network's PSNR minus the baseline's on every benchmark."""
     lines = [["variant", "changes", *(f"{markdown(name)} [dB]" for name in study.datasets)]]
     for row in study.rows:
-        if found := study_findings.headline_comparisons(row):
-            cells = (judged(found.get(dataset)) for dataset in study.datasets)
+        if comparisons := study_findings.headline_comparisons(row):
+            cells = (judged(comparisons.get(dataset)) for dataset in study.datasets)
             lines.append([markdown(row.name), markdown(changes_of(row.records[0])), *cells])
     return lines
 
@@ -171,12 +173,12 @@ def chance(p: float | None) -> str:
 
 def order(ranking: Rows) -> dict[str, Any]:
     """How many correlations of PSNR there are, and how many lie above, below or on both sides of zero for sure."""
-    found = [row for row in ranking if row["metric"] == HEADLINE and row["ci95_low"] is not None]
+    intervals = [row for row in ranking if row["metric"] == HEADLINE and row["ci95_low"] is not None]
     rs = [row["spearman"] for row in ranking if row["metric"] == HEADLINE and row["spearman"] is not None]
     return {
-        "compared": len(found),
-        "above": sum(row["ci95_low"] > 0 for row in found),
-        "below": sum(row["ci95_high"] < 0 for row in found),
+        "compared": len(intervals),
+        "above": sum(row["ci95_low"] > 0 for row in intervals),
+        "below": sum(row["ci95_high"] < 0 for row in intervals),
         "least": min(rs, default=None),
         "most": max(rs, default=None),
         "variants": max((row["variants"] for row in ranking), default=0),

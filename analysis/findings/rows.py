@@ -50,16 +50,16 @@ def _ranked(study: Study, dataset: str, metric: str, column: str) -> dict[str, A
     """
     paper = published(column)
     means = {name: mean for name, mean in seed_means(study.rows, dataset, metric).items() if name in paper}
-    found = spearman(means, paper)
+    correlation = spearman(means, paper)
     alone = []
     for seed in seeds_of(study.records):
         own = of_seed(study.records, seed, dataset, metric)
         alone.append(spearman({name: own.get(name, mean) for name, mean in means.items()}, paper).r)
     rs = [r for r in alone if r is not None]
     return {
-        "dataset": dataset, "metric": metric, "paper_column": column, "variants": found.n, "spearman": found.r,
-        "ci95_low": found.low, "ci95_high": found.high, "p": found.p, "seeds": len(alone),
-        "lowest_of_a_seed": min(rs, default=None), "highest_of_a_seed": max(rs, default=None),
+        "dataset": dataset, "metric": metric, "paper_column": column, "variants": correlation.n,
+        "spearman": correlation.r, "ci95_low": correlation.low, "ci95_high": correlation.high, "p": correlation.p,
+        "seeds": len(alone), "lowest_of_a_seed": min(rs, default=None), "highest_of_a_seed": max(rs, default=None),
         "names": " ".join(means),
     }  # fmt: skip
 
@@ -134,11 +134,11 @@ def collapses(study: Study) -> Rows:
 
 
 def _collapse(record: Record) -> dict[str, Any]:
-    found = record.collapse or {}
+    collapse = record.collapse or {}
     return {
         "variant": record.variant, "seed": record.seed, "planned_iterations": planned_iterations(record),
-        "status": record.status, "iteration": found.get("iteration"), "reason": found.get("reason", ""),
-        "weights_from_iteration": found.get("weights_from_iteration"),
+        "status": record.status, "iteration": collapse.get("iteration"), "reason": collapse.get("reason", ""),
+        "weights_from_iteration": collapse.get("weights_from_iteration"),
         "lr": record.recipe.get("optimizer", {}).get("lr"),
         "collapsed_in_paper": "yes" if record.variant in starred() else "no",
         "config_hash": record.config_hash, "commit": record.commit,

@@ -14,20 +14,20 @@ _ROW_INCHES = 0.26
 def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
     """Differences from the baseline with their intervals, a line per network; filled where significant."""
     metric = METRICS[HEADLINE]
-    found = [(row, one) for row in rows if (one := row.comparisons.get((dataset, HEADLINE)))]
-    found.sort(key=lambda pair: pair[1].difference)
+    compared = [(row, comparison) for row in rows if (comparison := row.comparisons.get((dataset, HEADLINE)))]
+    compared.sort(key=lambda pair: pair[1].difference)
     with style():
-        figure = Figure(figsize=(6.0, 0.7 + _ROW_INCHES * len(found)), layout="constrained")
+        figure = Figure(figsize=(6.0, 0.7 + _ROW_INCHES * len(compared)), layout="constrained")
         axes = figure.add_subplot()
-        for y, (_, one) in enumerate(found):
-            stands = one.verdict in ("", "(alone)")
+        for y, (_, comparison) in enumerate(compared):
+            stands = comparison.verdict in ("", "(alone)")
             axes.errorbar(
-                one.difference, y, xerr=one.half_width, fmt="o", color=COLOURS[0 if stands else 1], capsize=2.5,
-                markersize=5, linewidth=1.2, markerfacecolor=COLOURS[0] if stands else "none",
+                comparison.difference, y, xerr=comparison.half_width, fmt="o", color=COLOURS[0 if stands else 1],
+                capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=COLOURS[0] if stands else "none",
             )  # fmt: skip
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_yticks(range(len(found)), [label(row.name) for row, _ in found])
-        axes.set_ylim(-0.7, len(found) - 0.3)
+        axes.set_yticks(range(len(compared)), [label(row.name) for row, _ in compared])
+        axes.set_ylim(-0.7, len(compared) - 0.3)
         axes.set_xlabel(
             f"{metric.heading(f'{metric.label} minus that of {BASELINE} on {label(dataset)}')}, 95 % interval"
         )

@@ -64,18 +64,18 @@ _CUT = (1, 99)  # percentiles that a panel's colours reach from and to
 _COLOURS = "cividis"  # made for colour-blind and colour-seeing readers alike; monotone in grey
 
 
-def draw(lr: torch.Tensor, found: Features, *, title: str) -> Figure:
+def draw(lr: torch.Tensor, features: Features, *, title: str) -> Figure:
     """The figure, 7 inches wide: `lr` is uint8 (3, h, w). Each panel has its own colour scale, written under it."""
     panels: list[tuple[str, np.ndarray | None]] = [("LR input", None)]
-    panels += [(_level(index), level) for index, level in enumerate(found.levels)]
-    panels += [("aggregated", found.aggregated), ("attended output", found.attended)]
+    panels += [(_level(index), level) for index, level in enumerate(features.levels)]
+    panels += [("aggregated", features.aggregated), ("attended output", features.attended)]
     rows = -(-len(panels) // _COLUMNS)
     cell = PAGE_INCHES / _COLUMNS
     height = rows * (cell * 0.96 * lr.shape[1] / lr.shape[2] + 0.36) + 0.2
     figure = Figure(figsize=(PAGE_INCHES, height), layout="constrained")
     axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for index, (one, (name, values)) in enumerate(zip(axes, panels, strict=False)):
-        _panel(one, f"({chr(ord('a') + index)}) {name}", values, lr)
+    for index, (panel_axes, (name, values)) in enumerate(zip(axes, panels, strict=False)):
+        _panel(panel_axes, f"({chr(ord('a') + index)}) {name}", values, lr)
     for empty in axes[len(panels) :]:
         empty.remove()
     figure.suptitle(label(title, 110), fontsize=7)

@@ -1,4 +1,4 @@
-"""What all figures share: colours that the colour-blind tell apart, sizes for print, and three files per figure.
+"""The style of all figures: colours that the colour-blind tell apart, sizes for print, and three files per figure.
 
 Colours are Okabe and Ito's, and no line is told by its colour alone: each has a dash pattern or a marker of its own.
 Text is 7 to 9 points at a width of 3.4 inches (one column of a paper) or 7 inches (two).
@@ -18,7 +18,7 @@ from safmn_bench.profiling.common.files import write_atomically
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
+COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0  # a column, and both, of a paper in two columns
 FORMATS = ("pdf", "svg", "png")
 PNG_DPI = 300
 

@@ -133,8 +133,8 @@ def draw(hr: torch.Tensor, box: CropBox, crops: Sequence[Crop], *, title: str) -
     whole.add_patch(
         Rectangle((box.x - 0.5, box.y - 0.5), box.width, box.height, fill=False, edgecolor=_BOX_COLOUR, linewidth=1.2)
     )
-    for place, one in zip(places.crops, crops, strict=True):
-        _show(figure, place, one.rgb, caption(one))
+    for place, crop in zip(places.crops, crops, strict=True):
+        _show(figure, place, crop.rgb, caption(crop))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What a reader must know about measured rows before comparing them, in one sentence each: for tables, report, study.
+"""Caveats of measured rows, to be known before comparing them, in one sentence each: for tables, report, study.
 
 Recipe keys that a network changes, networks that are no better than bicubic, benchmarks of one name that hold different
 images, and runs that failed or were stopped. Nothing is said where there is nothing.
@@ -51,12 +51,12 @@ def _recipe(record: Record) -> dict[str, Any]:
 def _usual(rows: Sequence[Measured]) -> dict[str, Any]:
     """The value of each key that most runs have."""
     recipes = [_recipe(record) for row in rows for record in row.records]
-    found: dict[str, Any] = {}
+    usual: dict[str, Any] = {}
     for key in dict.fromkeys(key for recipe in recipes for key in recipe):
         values = [recipe[key] for recipe in recipes if key in recipe]
         most = Counter(map(repr, values)).most_common(1)[0][0]
-        found[key] = next(value for value in values if repr(value) == most)
-    return found
+        usual[key] = next(value for value in values if repr(value) == most)
+    return usual
 
 
 def _plain(value: Any) -> str:
@@ -66,7 +66,7 @@ def _plain(value: Any) -> str:
 def below_bicubic(row: Measured, dataset: str) -> tuple[float, float] | None:
     """The row's mean PSNR and bicubic's, in dB, where the first is not above the second."""
     score = row.score(dataset, HEADLINE)
-    bicubic = [found for record in row.records if (found := record.bicubic.get(dataset, {}).get(HEADLINE))]
+    bicubic = [psnr for record in row.records if (psnr := record.bicubic.get(dataset, {}).get(HEADLINE))]
     if score is None or not bicubic or score.mean > bicubic[0]:
         return None
     return score.mean, bicubic[0]
@@ -75,10 +75,10 @@ def below_bicubic(row: Measured, dataset: str) -> tuple[float, float] | None:
 def bicubic_notes(rows: Sequence[Measured]) -> list[str]:
     """Networks that are no better than bicubic on the same images: one note."""
     parts = [
-        f"{row.name} on {dataset} ({found[0]:.2f} against {found[1]:.2f} dB)"
+        f"{row.name} on {dataset} ({both[0]:.2f} against {both[1]:.2f} dB)"
         for row in rows
         for dataset in datasets_of([row])
-        if (found := below_bicubic(row, dataset))
+        if (both := below_bicubic(row, dataset))
     ]
     return [f"{BELOW}: no better than bicubic of the same images: {'; '.join(parts)}."] if parts else []
 
@@ -90,7 +90,7 @@ def identical_notes(rows: Sequence[Measured]) -> list[str]:
         for dataset in datasets_of([row]):
             images = [list(record.scores[dataset].get("images", {}).values()) for record in row.records
                       if dataset in record.scores]  # fmt: skip
-            most = max(sum(image.get(HEADLINE, 0) is None for image in one) for one in images)
+            most = max(sum(image.get(HEADLINE, 0) is None for image in of_run) for of_run in images)
             parts += [f"{row.name} on {dataset} ({most} of {len(images[0])} images)"] if most else []
     return [f"Identical to HR, and left out of the mean PSNR: {'; '.join(parts)}."] if parts else []
 
@@ -137,7 +137,7 @@ def failure(record: Record) -> str:
 
 
 def changes_of(record: Record) -> str:
-    """What a network changes: of a known variant in its words, of one's own by its configuration."""
+    """The change that makes a network: of a known variant in its words, of one's own by its configuration."""
     if known := change_of(record.variant):
         return known
     if not record.config:

@@ -1,4 +1,4 @@
-"""What power.py does: the noise that is known, and the table of seeds or of differences that follows from it."""
+"""The work of power.py: the noise that is known, and the table of seeds or of differences that follows from it."""
 
 from collections.abc import Sequence
 

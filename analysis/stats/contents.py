@@ -34,24 +34,24 @@ Contents = dict[tuple[str, int], dict[str, list[Record]]]
 
 def differing(records: Sequence[Record]) -> Contents:
     """Benchmarks of one name and scale with several contents."""
-    found: Contents = {}
+    seen: Contents = {}
     for record in records:
         for dataset in record.scores:
-            if one := fingerprint(record, dataset):
-                found.setdefault((dataset, record.scale), {}).setdefault(one, []).append(record)
-    return {benchmark: contents for benchmark, contents in found.items() if len(contents) > 1}
+            if digest := fingerprint(record, dataset):
+                seen.setdefault((dataset, record.scale), {}).setdefault(digest, []).append(record)
+    return {benchmark: contents for benchmark, contents in seen.items() if len(contents) > 1}
 
 
 def contents_of(record: Record, several: Contents) -> str:
     """Which of the contents a record has, in words, of the benchmarks that have several; else empty."""
     parts = []
     for (dataset, scale), contents in several.items():
-        one = fingerprint(record, dataset)
-        if scale == record.scale and dataset in record.scores and one in contents:
-            parts.append(f"; {dataset} as images #{list(contents).index(one) + 1}")
+        digest = fingerprint(record, dataset)
+        if scale == record.scale and dataset in record.scores and digest in contents:
+            parts.append(f"; {dataset} as images #{list(contents).index(digest) + 1}")
     return "".join(parts)
 
 
 def contents_part(setting: str) -> str:
-    """What a setting says of contents, as `contents_of` wrote it: scores rank among equal ones only."""
+    """The part of a setting that tells contents, as `contents_of` wrote it: scores rank among equal ones only."""
     return "".join(_PART.findall(setting))

@@ -49,7 +49,7 @@ COST = {
 
 
 class RunFrames(NamedTuple):
-    """What a folder of runs holds."""
+    """The content of a folder of runs."""
 
     scores: pd.DataFrame
     """A row per run, dataset and metric; columns RUN, SCORE and COST. `score` is the mean over images."""

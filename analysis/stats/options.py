@@ -12,7 +12,7 @@ MOST = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class PowerOptions(Options):
-    """What power.py is asked for: `runs` or `sd` is given. Raises UserError for a value out of range."""
+    """Options of power.py: `runs` or `sd` is given. Raises UserError for a value out of range."""
 
     runs: Path | None = None
     sd: float | None = None

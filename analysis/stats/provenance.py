@@ -37,7 +37,7 @@ def provenance_notes(rows: Sequence[Measured]) -> list[str]:
         records = [record for row in alike for record in row.records]
         by_origin.setdefault(origin(records), []).extend(row.name for row in alike)
     several = len(by_origin) > 1
-    notes = [f"Measured{f' ({_listed(names)})' if several else ''}: {one}." for one, names in by_origin.items()]
+    notes = [f"Measured{f' ({_listed(names)})' if several else ''}: {made_on}." for made_on, names in by_origin.items()]
     return notes + list(dict.fromkeys(record.protocol for row in rows for record in row.records))
 
 
@@ -59,8 +59,8 @@ def _listed(values: Iterable[str]) -> str:
 
 def days(records: Sequence[Record]) -> str:
     """The day of the runs, or the first and the last."""
-    found = sorted({record.date[:10] for record in records})
-    return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    dates = sorted({record.date[:10] for record in records})
+    return dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
 
 
 def short_commit(commit: str) -> str:

@@ -37,14 +37,15 @@ def spearman(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Correlat
     a, b = [ours[name] for name in names], [theirs[name] for name in names]
     if len(set(a)) < 2 or len(set(b)) < 2:
         return Correlation(r=None, n=len(names))
-    found = stats.spearmanr(a, b)
-    r, p = float(found.statistic), float(found.pvalue)  # pyright: ignore[reportAttributeAccessIssue]
+    result = stats.spearmanr(a, b)
+    r, p = float(result.statistic), float(result.pvalue)  # pyright: ignore[reportAttributeAccessIssue]
     low, high = interval_of(r, len(names)) or (None, None)
     return Correlation(r=r, low=low, high=high, p=p if math.isfinite(p) else None, n=len(names))
 
 
 def interval_of(r: float, n: int) -> tuple[float, float] | None:
     """The 95 % interval of Spearman's r over n networks; None where it is not defined."""
+    # rankings that agree give 1 only to rounding, and Fisher's z of 1 is infinite
     if n < FEWEST or abs(r) >= 1 - 1e-12:
         return None
     half_width = float(stats.norm.ppf((1 + LEVEL) / 2)) * math.sqrt((1 + r**2 / 2) / (n - 3))

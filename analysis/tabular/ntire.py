@@ -75,8 +75,8 @@ def ntire_table(year: int, profiles: Profiles) -> Table:
 
 def _published_row(row: Mapping[str, str], challenge: Challenge, year: int) -> Row:
     (base,) = [
-        one for one in read_table("ntire.csv")
-        if one["year"] == str(year) and network_key(one["method"]) == challenge.baseline
+        entry for entry in read_table("ntire.csv")
+        if entry["year"] == str(year) and network_key(entry["method"]) == challenge.baseline
     ]  # fmt: skip
     columns = {"time": "avg_time_ms", "flops": "flops_g", "params": "params_m"}
     final = score(challenge, **{term: float(row[c]) / float(base[c]) for term, c in columns.items()})
@@ -118,7 +118,7 @@ def _measured_rows(
             "measured_eligible": _eligible(row["model"], challenge, profiles),
         }
         rows.append(Row(values=values, section=section, ranked_with=section))
-    return sorted(rows, key=lambda one: float(str(one.values["measured_score"])))
+    return sorted(rows, key=lambda row: float(str(row.values["measured_score"])))
 
 
 def _ms(row: Mapping[str, str]) -> float:
@@ -132,7 +132,7 @@ def _counted(model: str) -> Complexity:
 
 def _eligible(model: str, challenge: Challenge, profiles: Profiles) -> str | None:
     """Yes or no where evaluate.py scored RGB on one of the challenge's sets; None where it did not."""
-    found = [
+    reached = [
         psnr >= challenge.least_psnr_rgb_db[key]
         for row in profiles.scores
         for key, name in _SETS.items()
@@ -140,7 +140,7 @@ def _eligible(model: str, challenge: Challenge, profiles: Profiles) -> str | Non
         and normalised(row["dataset"]) == normalised(name)
         and (psnr := number(row.get("psnr_rgb_db"))) is not None
     ]
-    return None if not found else "yes" if all(found) else "no"
+    return None if not reached else "yes" if all(reached) else "no"
 
 
 def _columns() -> list[Column]:
@@ -198,6 +198,6 @@ def _setting(setting: tuple[str, ...]) -> str:
 
 def _uncounted(counts: Mapping[str, Complexity]) -> list[str]:
     return [
-        f"Not counted in {model}: {', '.join(f'{name} ({calls})' for name, calls in one.uncounted_ops.items())}."
-        for model, one in counts.items()
+        f"Not counted in {model}: {', '.join(f'{name} ({calls})' for name, calls in cost.uncounted_ops.items())}."
+        for model, cost in counts.items()
     ]

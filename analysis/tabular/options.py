@@ -12,7 +12,7 @@ YEARS = (2025, 2026)
 
 @dataclass(frozen=True, kw_only=True)
 class TablesOptions(Options):
-    """What tables.py is asked for."""
+    """Options of tables.py."""
 
     table: int | None = None
     ntire: int | None = None

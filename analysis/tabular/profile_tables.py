@@ -76,7 +76,7 @@ def _notes2(measured: Rows) -> list[str]:
 
 
 def _made_on(row: Mapping[str, str]) -> str:
-    """What latency.py says of itself in each row."""
+    """The origin that latency.py writes in each row."""
     facts = [row["hardware"], f"torch {row.get('torch', '?')}"]
     facts += [f"CUDA {row['cuda']}"] if row.get("cuda") else []
     return f"Measured: {', '.join(facts)}, commit {row.get('commit', '?')[:10]}, {row.get('date', '?')[:10]}."
@@ -85,17 +85,17 @@ def _made_on(row: Mapping[str, str]) -> str:
 def table5(profiles: Profiles) -> Table:
     """Self time of the meta-operations of the SAFM, in microseconds: a measured column per operators.py file."""
     published = read_table("table5.csv")
-    found = {name: {normalised(row["operation"]): row for row in rows} for name, rows in profiles.operators.items()}
+    by_file = {name: {normalised(row["operation"]): row for row in rows} for name, rows in profiles.operators.items()}
     names = {normalised(row["meta_operation"]): row["meta_operation"] for row in published}
-    names |= {key: row["operation"] for rows in found.values() for key, row in rows.items() if key not in names}
+    names |= {key: row["operation"] for rows in by_file.values() for key, row in rows.items() if key not in names}
     paper = {normalised(row["meta_operation"]): row["runtime_us"] for row in published}
-    rows = [Row(values=_operation(key, name, paper, found), section=str(key in paper)) for key, name in names.items()]
+    rows = [Row(values=_operation(key, name, paper, by_file), section=str(key in paper)) for key, name in names.items()]
     return Table(
         heading="Table 5.",
         title="Runtime of meta-operations: published, and measured here.",
         fields=[
             *("operation", "paper_us"),
-            *(f"measured_{name}_{part}" for name in found for part in ("calls", "self_time_us", "share")),
+            *(f"measured_{name}_{part}" for name in by_file for part in ("calls", "self_time_us", "share")),
         ],
         columns=_columns5(_labels(profiles.operators)),
         rows=rows,
@@ -109,15 +109,15 @@ def table5(profiles: Profiles) -> Table:
 
 
 def _labels(operators: Mapping[str, Rows]) -> dict[str, str]:
-    """What each file's columns are called: its network's form where that tells them apart, else the file's name."""
+    """The heading of each file's columns: its network's form where that tells them apart, else the file's name."""
     forms = {name: rows[0].get("implementation", "") if rows else "" for name, rows in operators.items()}
     apart = len(set(forms.values())) == len(forms) and all(forms.values())
     return forms if apart else {name: name for name in operators}
 
 
-def _operation(key: str, name: str, paper: Mapping[str, str], found: Mapping[str, Mapping[str, dict]]) -> dict:
+def _operation(key: str, name: str, paper: Mapping[str, str], by_file: Mapping[str, Mapping[str, dict]]) -> dict:
     values: dict[str, Value] = {"operation": name, "paper_us": paper.get(key)}
-    for file, rows in found.items():
+    for file, rows in by_file.items():
         row = rows.get(key, {})
         for part in ("calls", "self_time_us", "share"):
             values[f"measured_{file}_{part}"] = number(row.get(part))

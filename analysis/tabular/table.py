@@ -20,7 +20,7 @@ class Piece:
     digits: int | None = None
     """Decimals of a number."""
     unit: float = 1.0
-    """What a number is divided by before it is shown: 1e3 shows 239520 as 239.52."""
+    """The divisor of a number before it is shown: 1e3 shows 239520 as 239.52."""
     signed: bool = False
     better: int = 0
     """1 where more is better, -1 where less is, 0 where best and second best are not marked."""
@@ -28,12 +28,12 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What is shown in one column: `pieces` side by side, a dash where the first has no value."""
+    """One column: `pieces` side by side, a dash where the first has no value."""
 
     title: str
     pieces: Sequence[Piece]
     unit: str = ""
-    """What the figures are, with their unit: a second line of the header."""
+    """The figures' name with their unit: a second line of the header."""
     once: bool = False
     """Whether a value that repeats that of the row above may be left out."""
     band: str = ""
@@ -59,7 +59,7 @@ class Table:
     """One table: of the paper, published beside measured, or of one's own. `fields` are the CSV's columns, in order."""
 
     heading: str
-    """What stands before the title where a document does not number its tables, such as "Table 3."; or nothing."""
+    """The words before the title where a document does not number its tables, such as "Table 3."; or nothing."""
     title: str
     fields: Sequence[str]
     columns: Sequence[Column]
@@ -83,12 +83,12 @@ class Table:
 
     def ranks(self) -> dict[tuple[int, str], int]:
         """(row index, field) -> 1 for the best of its group as it is shown, 2 for the second best."""
-        found: dict[tuple[int, str], int] = {}
+        places: dict[tuple[int, str], int] = {}
         for column in self.columns:
             for piece in (piece for piece in column.pieces if piece.better):
                 for group in dict.fromkeys(row.ranked_with for row in self.rows):
-                    found |= self._ranked(piece, column.band, group)
-        return found
+                    places |= self._ranked(piece, column.band, group)
+        return places
 
     def _ranked(self, piece: Piece, band: str, group: str) -> dict[tuple[int, str], int]:
         shown = {

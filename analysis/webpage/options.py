@@ -11,7 +11,7 @@ FILE = "index.html"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions(Options):
-    """What report.py is asked for. Raises UserError for numbers that cannot be."""
+    """Options of report.py. Raises UserError for numbers that cannot be."""
 
     runs: Path = Path("results/runs")
     benchmarks: tuple[Path, ...] = ()

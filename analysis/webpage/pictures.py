@@ -72,7 +72,7 @@ class Attributed:
 
 @dataclass(frozen=True)
 class LamPanels:
-    """What networks look at in one window of one picture."""
+    """Attribution maps of networks in one window of one picture."""
 
     picture: str
     size: str
@@ -87,21 +87,21 @@ class LamPanels:
 def networks_of(runs: Sequence[tuple[RunFolder, Record]]) -> tuple[list[Subject], list[str]]:
     """The networks of a report, at most MOST_NETWORKS, in the paper's order; and who is left out, with the reason."""
     first = first_seeds(runs)
-    found: list[Subject] = []
+    shown: list[Subject] = []
     left_out: list[str] = []
     for name in sorted({record.variant for _, record in runs}, key=paper_order):
         mine = [run for run in runs if run[1].variant == name]
         if name not in first:
             if any(folder.weights.exists() for folder, _ in mine):
                 left_out.append(printable(f"{name}: {why_unused(mine)}"))
-        elif len(found) == MOST_NETWORKS:
+        elif len(shown) == MOST_NETWORKS:
             left_out.append(f"{printable(name)}: only the first {MOST_NETWORKS} networks are shown.")
         else:
             try:
-                found.append(subject_of(*first[name]))
+                shown.append(subject_of(*first[name]))
             except (UserError, TypeError) as error:
                 left_out.append(printable(f"{name}: {error}"))
-    return found, left_out
+    return shown, left_out
 
 
 def comparison(subjects: Sequence[Subject], item: ImageFiles, scale: int, device: torch.device) -> Comparison:
@@ -109,9 +109,9 @@ def comparison(subjects: Sequence[Subject], item: ImageFiles, scale: int, device
     height, width = (side // scale * scale for side in image_size(item.hr))
     h, w = min(height, HIGH), min(width, WIDE)
     box = CropBox((width - w) // 2, (height - h) // 2, w, h)
-    networks = [(one.title, one.network.to(device)) for one in subjects]
+    networks = [(subject.title, subject.network.to(device)) for subject in subjects]
     _, (hr, *others) = crops_of(item.hr, box, networks, scale, device)
-    layers = [Layer(one.label, tensor_uri(one.rgb), _scores(one)) for one in others]
+    layers = [Layer(crop.label, tensor_uri(crop.rgb), _scores(crop)) for crop in others]
     best = max(range(len(others)), key=lambda i: METRICS[HEADLINE].better * _score(others[i])[HEADLINE])
     layers.append(Layer("HR", tensor_uri(hr.rgb), "the original"))
     return Comparison(printable(item.name), w, h, layers, 0, best or len(layers) - 1)
@@ -149,28 +149,28 @@ def lam_panels(
     place.require_inside(height, width, f"the middle of {picture.name}")
     looks = [
         look(
-            Subject(one.name, one.title, one.network.to(device), one.weights), picture, place, method="lam",
-            steps=steps, device=device, step_batch=step_batch, advance=advance,
+            Subject(subject.name, subject.title, subject.network.to(device), subject.weights), picture, place,
+            method="lam", steps=steps, device=device, step_batch=step_batch, advance=advance,
         )
-        for one in subjects
+        for subject in subjects
     ]  # fmt: skip
     return LamPanels(
         picture=picture.name, size=f"{width}x{height}", window=str(place), steps=steps,
         hr_uri=array_uri(framed(picture.hr, place)), lr_uri=array_uri(picture.lr),
-        crop_uri=array_uri(around(picture.hr, place)), networks=[_attributed(one) for one in looks],
+        crop_uri=array_uri(around(picture.hr, place)), networks=[_attributed(attributed) for attributed in looks],
     )  # fmt: skip
 
 
-def _attributed(one: Look) -> Attributed:
-    gap = one.found.completeness_gap
+def _attributed(attributed: Look) -> Attributed:
+    gap = attributed.attribution.completeness_gap
     return Attributed(
-        name=one.subject.title,
-        index="no attribution" if one.di is None else f"DI {one.di:.2f}",
+        name=attributed.subject.title,
+        index="no attribution" if attributed.di is None else f"DI {attributed.di:.2f}",
         gap="–" if gap is None else f"{100 * gap:.1f} %",
-        undefined=one.found.undefined_gradients,
-        map_uri=array_uri(map_view(one)),
-        density_uri=array_uri(blended(density_view(one), one.picture)),
-        crop_uri=array_uri(around(one.sr, one.window)),
+        undefined=attributed.attribution.undefined_gradients,
+        map_uri=array_uri(map_view(attributed)),
+        density_uri=array_uri(blended(density_view(attributed), attributed.picture)),
+        crop_uri=array_uri(around(attributed.sr, attributed.window)),
     )
 
 

@@ -47,7 +47,7 @@ class Instructions:
 AVX512 = Instructions(lanes=16, registers=32, flags=("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"))
 AVX2 = Instructions(lanes=8, registers=16, flags=("-mavx2", "-mfma"))
 BASELINE = Instructions(lanes=4, registers=16)
-"""What every processor has: SSE2 on x86-64, and the compiler's own choice elsewhere."""
+"""The instructions of every processor: SSE2 on x86-64, and the compiler's own choice elsewhere."""
 NEON = Instructions(lanes=4, registers=32)
 
 
@@ -76,8 +76,8 @@ def build(geometry: Geometry, kind: Instructions, folder: Path) -> Path:
     made_of = f"safmn-{_digest(*_sources(), *flags)}"
     compiler = _compiler()
     if compiler is None:
-        if (found := _intact(folder, f"{made_of}-*.so")) is not None:  # nodes of a cluster may share the cache only
-            return found
+        if (library := _intact(folder, f"{made_of}-*.so")) is not None:  # nodes of a cluster may share the cache only
+            return library
         raise UserError(
             f"The native form is compiled at first use, and there is no C++ compiler: install {_NEEDS}, or name one in "
             f"CXX. {_INSTEAD}"

@@ -88,6 +88,7 @@ def pack(network: SAFMN, lanes: int) -> Packed:
 
 def winograd(weight: torch.Tensor) -> torch.Tensor:
     """G w G^T of F(4x4, 3x3), in float64: (outputs, inputs, 3, 3) to (36, inputs, outputs)."""
+    # Lavin and Gray (arXiv:1509.09308): values at 0, 1, -1, 2, -2 and infinity
     rows = [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6]]
     rows += [[1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
     g = torch.tensor(rows, dtype=torch.float64)
@@ -123,7 +124,7 @@ def _block_weights(state: State, config: SAFMNConfig) -> State:
 
 
 def _affine(norm: State, config: SAFMNConfig) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a norm does to a channel after the pixel's own mean and factor: scale and shift."""
+    """Scale and shift of each channel by a norm, after the pixel's own mean and factor."""
     if config.norm == "layer":
         return norm["weight"], norm["bias"]
     if config.norm in ("batch", "frozen_batch"):

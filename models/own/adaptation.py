@@ -21,7 +21,7 @@ INPUTS = ("rgb", "y")
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptation:
-    """What a network expects and gives; the defaults are this suite's own convention."""
+    """Conventions of a network, what it expects and gives; the defaults are this suite's own convention."""
 
     input_range: float = 1.0
     """White of input and output: 1, or 255."""
@@ -46,7 +46,7 @@ class Adaptation:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Adaptation":
         """From options by name. Raises UserError for an unknown or unusable one."""
-        known = [one.name for one in fields(cls)]
+        known = [option.name for option in fields(cls)]
         named = {match_name("option of a network", name, known): value for name, value in options.items()}
         if "mean" in named:
             named["mean"] = tuple(named["mean"] or ())
@@ -55,11 +55,11 @@ class Adaptation:
     def changes(self) -> dict[str, Any]:
         """The options that are not the defaults, as plain values."""
         usual = asdict(Adaptation())
-        found = {name: value for name, value in asdict(self).items() if value != usual[name]}
-        return found | ({"mean": list(self.mean)} if self.mean else {})
+        changed = {name: value for name, value in asdict(self).items() if value != usual[name]}
+        return changed | ({"mean": list(self.mean)} if self.mean else {})
 
     def sentences(self) -> list[str]:
-        """What a reader of results must know."""
+        """Caveats, in sentences, for a reader of results."""
         told = []
         if self.size_multiple > 1:
             told.append(f"LR sides are padded by reflection to a multiple of {self.size_multiple}; SR is cropped.")
@@ -103,7 +103,7 @@ def adapted(network: nn.Module, how: Adaptation, scale: int) -> nn.Module:
 
 
 class _Luma(nn.Module):
-    """What the literature counts of a network on luma: the network alone, on one channel."""
+    """The part of a network on luma that the literature counts: the network alone, on one channel."""
 
     def __init__(self, network: nn.Module, original: Callable[..., Any]) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ def _image(output: Any, wanted: int | str | None, size: tuple[int, int]) -> torc
             raise UserError(f"The network's output has no {wanted!r}: it is {_told(output)}.") from error
     elif isinstance(output, list | tuple | dict):
         values = list(output.values()) if isinstance(output, dict) else list(output)
-        right = [one for one in values if isinstance(one, torch.Tensor) and _fits(one, size)]
+        right = [value for value in values if isinstance(value, torch.Tensor) and _fits(value, size)]
         if not right:
             raise UserError(f"None of the network's outputs has {size[0]}x{size[1]} pixels: they are {_told(output)}.")
         return right[-1]  # of stages that all have the size, the last is the result
@@ -162,19 +162,19 @@ def _image(output: Any, wanted: int | str | None, size: tuple[int, int]) -> torc
     return output
 
 
-def _fits(one: torch.Tensor, size: tuple[int, int]) -> bool:
+def _fits(tensor: torch.Tensor, size: tuple[int, int]) -> bool:
     if (
         torch._C._get_tracing_state() is not None
     ):  # sizes are tensors there, and a comparison would be frozen into the trace
-        return one.ndim == 4
-    return one.ndim == 4 and one.shape[-2:] == size
+        return tensor.ndim == 4
+    return tensor.ndim == 4 and tensor.shape[-2:] == size
 
 
 def _told(output: Any) -> str:
     if isinstance(output, torch.Tensor):
         return "x".join(map(str, output.shape))
     if isinstance(output, list | tuple):
-        return f"{len(output)} outputs ({', '.join(_told(one) for one in output)})"
+        return f"{len(output)} outputs ({', '.join(_told(item) for item in output)})"
     if isinstance(output, dict):
         return f"a mapping of {', '.join(map(str, output))}"
     return type(output).__name__

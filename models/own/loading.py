@@ -49,15 +49,15 @@ def load_class(source: Source) -> Callable[..., Any]:
         _say_once(path)
     with _told_in_a_line(f"{path} cannot be loaded"):
         module = _from_file(source) if source.file is not None else _from_module(source.module)
-    found: Any = module
+    target: Any = module
     for part in source.attribute.split("."):
-        found = getattr(found, part, None)
-        if found is None:
+        target = getattr(target, part, None)
+        if target is None:
             classes = [name for name, value in vars(module).items() if _is_network(value, module)]
             raise UserError(f"{path} has no {source.attribute}. Networks there: {', '.join(classes) or 'none'}.")
-    if not callable(found):
-        raise UserError(f"{source.attribute} in {path} is a {type(found).__name__}, not a class.")
-    return found
+    if not callable(target):
+        raise UserError(f"{source.attribute} in {path} is a {type(target).__name__}, not a class.")
+    return target
 
 
 def scale_of(kind: Callable[..., Any], source: Source, scale: int, scale_argument: str) -> dict[str, int]:
@@ -66,7 +66,7 @@ def scale_of(kind: Callable[..., Any], source: Source, scale: int, scale_argumen
     Raises UserError where the name given does not exist, or another scale is written in the arguments.
     """
     takes = inspect.signature(kind).parameters
-    anything = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in takes.values())
+    anything = any(argument.kind is inspect.Parameter.VAR_KEYWORD for argument in takes.values())
     name = scale_argument or next((known for known in SCALE_ARGUMENTS if known in takes), "")
     if name and name not in takes and not anything:
         raise UserError(f"{source} takes no `{name}`. Its arguments: {', '.join(takes)}.")
@@ -140,16 +140,16 @@ def _from_weights(path: Path, scale: int) -> nn.Module:
             f"spandrel:{path} needs {error.name}, which is not installed: pip install --no-deps spandrel einops."
         ) from error
     try:
-        found = spandrel.ModelLoader(device="cpu").load_from_file(path)
+        descriptor = spandrel.ModelLoader(device="cpu").load_from_file(path)
     except Exception as error:
         raise UserError(f"spandrel does not know the network of {path}: {_in_a_line(error)}.") from error
-    if found.scale != scale or found.input_channels != 3 or found.output_channels != 3:
+    if descriptor.scale != scale or descriptor.input_channels != 3 or descriptor.output_channels != 3:
         raise UserError(
-            f"{path} is {found.architecture.name} x{found.scale} with {found.input_channels} channels, and RGB "
-            f"x{scale} is asked for. Give its --scale."
+            f"{path} is {descriptor.architecture.name} x{descriptor.scale} with {descriptor.input_channels} channels, "
+            f"and RGB x{scale} is asked for. Give its --scale."
         )
-    network = found.model
-    needs = found.size_requirements
+    network = descriptor.model
+    needs = descriptor.size_requirements
     network.size_multiple = max(1, needs.multiple_of)
     return network
 
@@ -180,7 +180,7 @@ def _without_torchvision() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_in_a_line(what: str) -> Iterator[None]:
-    """Whatever foreign code raises, an exit too, becomes a UserError of one line."""
+    """Turns every exception of foreign code, an exit too, into a UserError of one line."""
     try:
         yield
     except (KeyboardInterrupt, UserError):

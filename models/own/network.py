@@ -87,13 +87,13 @@ class OwnNetwork:
 
 
 def own_network(given: str) -> OwnNetwork | None:
-    """What a name of the form FILE.py:Class or its kin means; None for another form."""
+    """The network that a name of the form FILE.py:Class or its kin means; None for another form."""
     source = parse_source(given)
     return None if source is None else OwnNetwork(source=source)
 
 
 def from_section(section: Mapping[str, Any], path: Path) -> OwnNetwork:
-    """What `network:` of a YAML file says; a `file:` is taken from the YAML's folder. Raises UserError."""
+    """The network of a YAML file's `network:` section; a `file:` is taken from the YAML's folder. Raises UserError."""
     file, module, attribute = (section.get(key) for key in ("file", "module", "class"))
     if bool(file) == bool(module) or not isinstance(attribute, str):
         raise UserError(f"{path}: `network:` names `file:` or `module:`, and its `class:`.")
@@ -126,10 +126,10 @@ def from_copy(described: Mapping[str, Any], folder: Path) -> OwnNetwork:
     place, _, attribute = str(described["source"]).rpartition(":")
     source = Source(module=place, attribute=attribute, arguments=described["arguments"])
     if place.endswith(".py"):
-        found = sorted(folder.rglob(place), key=lambda path: len(path.parts))
-        if not found:
+        copies = sorted(folder.rglob(place), key=lambda path: len(path.parts))
+        if not copies:
             raise UserError(f"{folder} has no {place}: the copy of the code that was trained is missing.")
-        source = replace(source, module="", file=found[0])
+        source = replace(source, module="", file=copies[0])
     if source.digest() != described["digest"]:
         raise UserError(f"{source} is not the code that was trained: its digest differs from the record's.")
     return OwnNetwork(

@@ -53,12 +53,12 @@ class Source:
 
     def path(self) -> Path:
         """The file that the class, or the weights, stand in. Raises UserError where there is none."""
-        found = self.file if self.file is not None else _file_of(self.module)
-        if found is None:
+        file = self.file if self.file is not None else _file_of(self.module)
+        if file is None:
             raise UserError(f"No module {self.module!r} is installed here. Install its package, or give FILE.py:Class.")
-        if not found.is_file():
-            raise UserError(f"No file {found}. Check the path; it is taken from the folder that you are in.")
-        return found
+        if not file.is_file():
+            raise UserError(f"No file {file}. Check the path; it is taken from the folder that you are in.")
+        return file
 
     def files(self) -> list[Path]:
         """The source file first, then every file of its repository (or package) that it imports, sorted."""
@@ -77,7 +77,7 @@ class Source:
 
 
 def parse_source(given: str) -> Source | None:
-    """What `given` names, or None where it has not the form of a source. Raises UserError for a broken one.
+    """The source that `given` names, or None where it has not the form of one. Raises UserError for a broken one.
 
     After `spandrel:` there is always a weight file.
     """
@@ -105,16 +105,16 @@ def parse_arguments(written: str, given: str) -> dict[str, Any]:
         raise UserError(f"{given!r}: {written} is not a list of arguments. Write (dim=48, upscale=4).") from error
     if not isinstance(call, ast.Call) or call.args or any(keyword.arg is None for keyword in call.keywords):
         raise UserError(f"{given!r}: give every argument by its name, as (dim=48, upscale=4).")
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for keyword in call.keywords:
         try:
-            found[str(keyword.arg)] = ast.literal_eval(keyword.value)
+            arguments[str(keyword.arg)] = ast.literal_eval(keyword.value)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
             raise UserError(
                 f"{given!r}: {keyword.arg}={ast.unparse(keyword.value)} is no literal. Allowed: numbers, quoted "
                 "text, True, False, None, and lists, tuples and mappings of these."
             ) from error
-    return found
+    return arguments
 
 
 def package_root(file: Path) -> Path:
@@ -126,7 +126,7 @@ def package_root(file: Path) -> Path:
 
 
 def dotted_name(file: Path) -> str:
-    """What a file is imported as from its `package_root`."""
+    """The dotted name under which a file is imported from its `package_root`."""
     parts = file.resolve().relative_to(package_root(file.resolve())).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -143,8 +143,8 @@ def _file_of(module: str) -> Path | None:
     if not rest:
         return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
     for folder in spec.submodule_search_locations or ():
-        if (found := _module_file(Path(folder), rest)) is not None:
-            return found
+        if (file := _module_file(Path(folder), rest)) is not None:
+            return file
     # a package without __init__.py in an editable installation: what its finder tells is asked part by part
     try:
         found_spec = importlib.util.find_spec(module)
@@ -162,15 +162,15 @@ def _module_file(folder: Path, parts: list[str]) -> Path | None:
 
 def _imported_files(start: Path, roots: list[Path]) -> set[Path]:
     """Every file below the roots that `start` imports, directly or through others, wherever in the file it does."""
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [start]
     while waiting:
         path = waiting.pop()
-        if path in found:
+        if path in files:
             continue
-        found.add(path)
+        files.add(path)
         waiting += [file.resolve() for file in _imports(path, roots)]
-    return found
+    return files
 
 
 def _imports(path: Path, roots: list[Path]) -> Iterator[Path]:
@@ -181,21 +181,21 @@ def _imports(path: Path, roots: list[Path]) -> Iterator[Path]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _found(alias.name.split("."), roots)
+                yield from _imported(alias.name.split("."), roots)
         elif isinstance(node, ast.ImportFrom):
             base = [path.parents[node.level - 1]] if node.level else roots
             parts = node.module.split(".") if node.module else []
-            yield from _found(parts, base)
+            yield from _imported(parts, base)
             for alias in node.names:  # a name may be a module of its own
-                yield from _found([*parts, alias.name], base)
+                yield from _imported([*parts, alias.name], base)
 
 
-def _found(parts: list[str], roots: list[Path]) -> Iterator[Path]:
+def _imported(parts: list[str], roots: list[Path]) -> Iterator[Path]:
     """The files that importing a dotted name runs: the module's, and the __init__.py of each package on the way."""
     for root in roots:
         file = _module_file(root, parts) if parts else None
         if file is not None:
             packages = [root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts))]
-            yield from (one for one in packages if one.is_file())
+            yield from (package for package in packages if package.is_file())
             yield file
             return

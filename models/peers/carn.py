@@ -20,7 +20,7 @@ from safmn_bench.models.peers.layers import MeanShift, shuffle_tail
 
 _C = 64  # channels
 _MOBILE_GROUPS = 4
-_STAGES = (1, 2, 3)
+_STAGES = (1, 2, 3)  # the published keys, b1 to c3, count from 1
 
 
 class Body(nn.Module):

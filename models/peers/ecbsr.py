@@ -97,7 +97,7 @@ class ECB(nn.Module):
         self.fused = False
 
     def branches(self) -> list[ExpandingBranch | EdgeBranch]:
-        """What stands beside the 3x3 convolution; nothing once deployed."""
+        """The branches beside the 3x3 convolution; nothing once deployed."""
         return [self.get_submodule(name) for name in self.branch_names]  # type: ignore[misc]
 
     def merged(self) -> Kernel:

@@ -71,7 +71,7 @@ class EDSR(nn.Module):
 
 def _renamed(key: str) -> str:
     for pattern, ours in _AUTHORS_LAYOUT:
-        changed, found = re.subn(rf"^{pattern}", ours, key)
-        if found:
+        changed, replaced = re.subn(rf"^{pattern}", ours, key)
+        if replaced:
             return changed
     return key

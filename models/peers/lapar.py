@@ -61,7 +61,7 @@ def difference_atoms() -> torch.Tensor:
     """
     narrow = gaussian(0.4)
     wide = [gaussian(2.0), *_turned(2.0, 0.6, 6)]
-    return torch.stack([(1 + a) * one - a * narrow for a in (0.5, 1.0, 2.0) for one in wide])
+    return torch.stack([(1 + a) * blur - a * narrow for a in (0.5, 1.0, 2.0) for blur in wide])
 
 
 class WeightNormConv(nn.Module):
@@ -187,7 +187,7 @@ class LAPAR(nn.Module):
         return (filtered * self.w_conv(rgb).unsqueeze(1)).sum(dim=2)
 
     def caveats(self) -> list[str]:
-        """What to know before trusting a score: empty once a checkpoint has brought its own atoms."""
+        """A caveat before trusting a score: empty once a checkpoint has brought its own atoms."""
         own = difference_atoms().float().unsqueeze(1).to(self.decom_conv.weight.device)
         if not torch.equal(self.decom_conv.weight[-len(own) :], own):
             return []

@@ -43,7 +43,7 @@ class LapSRN(LumaNetwork):
 
     def __init__(self, *, scale: int) -> None:
         super().__init__(scale)
-        self.levels = scale.bit_length() - 1
+        self.levels = scale.bit_length() - 1  # doubled once for 2, twice for 4
         self.conv_input = nn.Conv2d(1, _CHANNELS, 3, padding=1, bias=False)
         for level in range(1, self.levels + 1):
             self.add_module(f"convt_F{level}", nn.Sequential(FeatureLevel()))

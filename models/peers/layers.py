@@ -1,4 +1,4 @@
-"""What several peers share, with the state-dict keys of the published networks.
+"""Layers that several peers share, with the state-dict keys of the published networks.
 
 - attention by channel and by pixel;
 - upsampler tails: convolutions to r^2 as many channels, each followed by a pixel shuffle. Scale 4 is two steps of 2 in

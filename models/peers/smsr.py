@@ -40,7 +40,7 @@ def soft_choice(logits: torch.Tensor, dim: int) -> torch.Tensor:
 
 
 def _kept(dense: torch.Tensor, spatial: torch.Tensor) -> torch.Tensor:
-    """What is computed where, (B, C, H, W): of dense channels, (C), all, of the others what `spatial` marks."""
+    """Where features are computed, (B, C, H, W): of dense channels, (C), all, of the others what `spatial` marks."""
     dense = dense[:, None, None]
     return dense + (1 - dense) * spatial
 
@@ -84,7 +84,7 @@ class MaskedBody(nn.Module):
         return self.collect(torch.cat(outputs, dim=1))
 
     def sparse(self, x: torch.Tensor, spatial: torch.Tensor) -> torch.Tensor:
-        """What `masked` gives with hard masks, computing only what they leave; `spatial` is bool (B, 1, H, W)."""
+        """The result of `masked` with hard masks, computing only what they leave; `spatial` is bool (B, 1, H, W)."""
         layers = SparseLayers(list(self.body.parameters()), self.collect, self.dense_channels())
         return torch.stack([layers(image, mask[0]) for image, mask in zip(x, spatial, strict=True)])
 

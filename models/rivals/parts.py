@@ -1,4 +1,4 @@
-"""What several of the rivals share: spatial attention at a sixth of the size, windows of an eighth, least sizes."""
+"""Parts that several rivals share: spatial attention at a sixth of the size, windows of an eighth, least sizes."""
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +53,7 @@ class ESA(nn.Module):
         return x * torch.sigmoid(self.conv4(far + self.conv_f(squeezed)))
 
     def _between(self, x: torch.Tensor) -> torch.Tensor:
-        """What is done at the small size."""
+        """The layers at the small size."""
         return self.conv3(x)
 
 

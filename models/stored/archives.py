@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 SEAL = "sha256"
-_CHUNK_BYTES = 2**20
+_CHUNK_BYTES = 2**20  # read at a time, so that files of any size are checked in little memory
 
 
 class DamagedArchive(ValueError):

@@ -1,4 +1,4 @@
-"""What is in a weight file: torch.save's archives and safetensors, opened so that nothing in them can run.
+"""Contents of weight files: torch.save's archives and safetensors, opened so that nothing in them can run.
 
 Archives are checked by their own CRCs, and by the digest where they have one (archives.py). torch.save's format of
 before 2020 and safetensors carry no checksum.
@@ -37,18 +37,19 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a JPEG image. Give the weight file"),
     (b"%pdf", "a PDF document. Give the weight file"),
 )
-_HEAD_BYTES = 512
+_HEAD_BYTES = 512  # more than a mark takes: blank lines may stand before that of a web page
 _KEY_SHOWN = 80  # characters
 
 
 def read_content(path: Path) -> Any:
-    """What the file holds: tensors and plain containers, on the CPU. Raises UserError for anything else."""
+    """The content of a file: tensors and plain containers, on the CPU. Raises UserError for anything else."""
     head = _head(path)
     for start, words in _KINDS:
         if head.lstrip().lower().startswith(start):
             raise UserError(f"{path} is {words}.")
     if not head:
         raise UserError(f"{path} is an empty file. Copy or download it again.")
+    # safetensors: the length of its header in 8 bytes, then JSON; no header comes near 4 GiB
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32:
         return _safetensors(path)
     if head.startswith(b"PK"):

@@ -1,4 +1,4 @@
-"""What holds of a network and what does not: each check gives a line, with the reason and how to mend it."""
+"""Checks of a network: each gives a line that says whether it holds, with the reason and how to mend it."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -101,10 +101,10 @@ def check_gradients(network: nn.Module, candidate: Candidate, scale: int) -> Fin
     network.train()
     network.zero_grad()
     _sr(network(_picture())).sum().backward()
-    trained = [(name, one) for name, one in network.named_parameters() if one.requires_grad]
+    trained = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     if not trained:
         return Finding("gradients", NOTE, "There is nothing to train.")
-    idle = [name for name, one in trained if one.grad is None]
+    idle = [name for name, parameter in trained if parameter.grad is None]
     if idle:
         mend = "Remove them, or use them: they are counted, and torch's distributed training refuses them."
         return Finding("gradients", FAILS, f"{len(idle)} parameters get no gradient, such as {idle[0]}.", mend)
@@ -114,7 +114,7 @@ def check_gradients(network: nn.Module, candidate: Candidate, scale: int) -> Fin
 def check_batch(network: nn.Module, candidate: Candidate, scale: int) -> Finding:
     """An image's result does not depend on what else is in the batch."""
     lr = torch.cat([_picture(), _picture().flip(-1) / 2])
-    both, alone = _run(network, lr), torch.cat([_run(network, one[None]) for one in lr])
+    both, alone = _run(network, lr), torch.cat([_run(network, image[None]) for image in lr])
     worst = float((both - alone).abs().max())
     if worst > _CLOSE:
         mend = "Take statistics over each image alone, not over dimension 0."
@@ -155,7 +155,7 @@ def check_deployed(network: nn.Module, candidate: Candidate, scale: int) -> Find
     if merged is network:
         return _one_form(network)
     worst = float((_run(merged, _picture()) - _run(network, _picture())).abs().max())
-    counts = [sum(p.numel() for p in one.parameters()) for one in (network, merged)]
+    counts = [sum(p.numel() for p in form.parameters()) for form in (network, merged)]
     told = f"{counts[0]:,} parameters in training, {counts[1]:,} deployed; SR differs by {worst:.1e}."
     if worst > _CLOSE:
         return Finding("deployed", FAILS, told, "The merged convolution is not the sum of the branches.")

@@ -1,4 +1,4 @@
-"""What a network does to sizes, and how far it sees: measured, not assumed."""
+"""Sizes that a network takes and gives, and how far it sees: measured, not assumed."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ def multiple_of(works: Sequence[int]) -> int | None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in at most 200 characters."""
+    """An error's words, in at most 200 characters."""
     text = str(error).strip()
     return text.splitlines()[0][:200] if text else type(error).__name__
 
@@ -43,7 +43,7 @@ def measured_reach(network: nn.Module, farthest: int = LARGEST_REACH) -> int | N
     The gradient of the middle LR pixel's part of SR with regard to random LR of 2 farthest + 3 pixels a side: what the
     fresh or trained weights let through, on its device and in its type. Pooling to a grid counts with its cells.
     """
-    side = 2 * farthest + 3
+    side = 2 * farthest + 3  # a pixel more to each side than asked for: there it shows that it reaches further
     parameter = next(network.parameters(), None)
     like = parameter if parameter is not None and parameter.is_floating_point() else torch.zeros(())
     generator = torch.Generator().manual_seed(0)
@@ -59,5 +59,5 @@ def measured_reach(network: nn.Module, farthest: int = LARGEST_REACH) -> int | N
     rows, columns = torch.nonzero(seen.any(1)).flatten(), torch.nonzero(seen.any(0)).flatten()
     if not len(rows):
         return 0
-    farthest_seen = max(int((one - middle).abs().max()) for one in (rows, columns))
+    farthest_seen = max(int((axis - middle).abs().max()) for axis in (rows, columns))
     return farthest_seen if farthest_seen <= farthest else None

@@ -21,7 +21,7 @@ def checked(model: str, scale: int, wanted: Sequence[str], limit_s: float) -> It
     process = context.Process(target=_check, args=(other, model, scale, tuple(wanted)), daemon=True)
     with deaf_to_interrupts():
         process.start()
-    other.close()
+    other.close()  # the child has its own; with this one open its end would not be noticed
     try:
         yield from _findings(line, process, limit_s)
     finally:
@@ -31,7 +31,7 @@ def checked(model: str, scale: int, wanted: Sequence[str], limit_s: float) -> It
 
 
 def _findings(line: Connection, process: SpawnProcess, limit_s: float) -> Iterator[Finding]:
-    """What comes through the line: a check's name before it, its finding after it, None after all."""
+    """Messages through the line: a check's name before it, its finding after it, None after all."""
     name = BUILDS
     while True:
         if not line.poll(limit_s):

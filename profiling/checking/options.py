@@ -18,7 +18,7 @@ LONGEST = 1e6  # seconds: the system counts no more than some hundred years
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions(Options):
-    """What check.py is asked for. Raises UserError unless `model` or `new` is given."""
+    """Options of check.py. Raises UserError unless `model` or `new` is given."""
 
     model: str | None = None
     scale: int = 4

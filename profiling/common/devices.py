@@ -24,8 +24,8 @@ def choose_device(name: str) -> torch.device:
     if device is None or device.type not in ("cpu", "cuda"):
         raise UserError(f"No device {name!r}. Allowed: auto, cpu, cuda, or cuda:<number>.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise UserError(f"Device {name!r} is not there: {found} CUDA devices are visible. Choose --device cpu or auto.")
+        count = torch.cuda.device_count()
+        raise UserError(f"Device {name!r} is not there: {count} CUDA devices are visible. Choose --device cpu or auto.")
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device
@@ -59,4 +59,5 @@ def full_precision() -> Iterator[None]:
 
 def usable_cores() -> int:
     """Cores that this process may run on."""
+    # cpu_count also counts cores that taskset or a container withholds
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

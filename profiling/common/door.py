@@ -25,12 +25,12 @@ from typing import Protocol
 
 from safmn_bench.models.errors import UserError, printable
 
-INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE  # the shell's convention for a signal
 OUTSIDE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM),
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EMFILE, errno.ENFILE),
 }
-"""What the system may refuse, by no fault of the code."""
+"""Refusals of the system, by no fault of the code."""
 
 
 class Main(Protocol):
@@ -90,7 +90,7 @@ def _place(error: OSError) -> str:
 
 
 def _drop_output() -> None:
-    """What is still buffered for stdout goes nowhere: writing it at exit would fail once more, with a trace."""
+    """Drop what stdout still buffers: writing it at exit would fail once more, with a trace."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -53,7 +53,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with temporary.open("x+b") as handle:
             write(handle)
             handle.flush()
-            os.fsync(handle.fileno())
+            os.fsync(handle.fileno())  # before the rename: else a power cut may leave the new name to nothing
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -62,7 +62,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _refusal(error: BaseException | None) -> OSError | None:
-    """What the system answered: writers in C, such as torch.save's, tell of a full disk by an error of their own."""
+    """The system's own error: writers in C, such as torch.save's, tell of a full disk by an error of their own."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error

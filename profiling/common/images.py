@@ -44,7 +44,7 @@ _COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap height and width
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a name that holds one moves the cursor, or breaks a line
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, OverflowError, struct.error, zlib.error)
-"""What Pillow's readers raise on damaged files."""
+"""Errors of Pillow's readers on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Image:
     """Whether the file was greyscale; the three planes are then equal."""
     path: Path
     treatment: str = ""
-    """What was done to make it 8-bit RGB, beyond decoding; empty for a plain file."""
+    """How it was made 8-bit RGB, in words, beyond decoding; empty for a plain file."""
 
 
 def read_image(path: Path) -> Image:
@@ -108,10 +108,10 @@ def list_images(folder: Path) -> list[Path]:
     Raises UserError where it is no readable folder. The list may be empty.
     """
     try:
-        found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and not p.is_dir()]
+        files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and not p.is_dir()]
     except OSError as error:
         raise UserError(f"Cannot read folder {folder}: {error.strerror}. Give a folder of images.") from error
-    return sorted(found, key=lambda p: (natural_key(p.name), p.name))
+    return sorted(files, key=lambda p: (natural_key(p.name), p.name))
 
 
 def write_png(path: Path, rgb: torch.Tensor) -> None:
@@ -207,7 +207,7 @@ def _require_supported(file: PIL.Image.Image, path: Path) -> None:
 
 
 def _treatments(file: PIL.Image.Image) -> list[str]:
-    """What `_as_rgb` is going to do, in words."""
+    """The treatment that `_as_rgb` is going to give, in words."""
     tile = getattr(file, "tile", [])  # how Pillow is going to decode; its last part names the raw pixels
     raw = str(tile[0][3]) if tile else ""
     facts = {

@@ -1,4 +1,4 @@
-"""What a measurement was made on: hardware, library versions, and the commit of this suite."""
+"""Where a measurement was made: hardware, library versions, and the commit of this suite."""
 
 import functools
 import os
@@ -66,8 +66,8 @@ def clock_mhz(device: torch.device) -> str | None:
         query = ["nvidia-smi", f"--id={device.index or 0}", "--query-gpu=clocks.sm", "--format=csv,noheader,nounits"]
         return _output(query) or None
     info = Path("/proc/cpuinfo")
-    found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", info.read_text(encoding="utf-8"), re.M) if info.exists() else []
-    return f"{sum(map(float, found)) / len(found):.0f}" if found else None
+    clocks = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", info.read_text(encoding="utf-8"), re.M) if info.exists() else []
+    return f"{sum(map(float, clocks)) / len(clocks):.0f}" if clocks else None
 
 
 @functools.cache
@@ -83,13 +83,14 @@ def processor_name() -> str:
 
 def versions() -> dict[str, str]:
     """Python's version and those of the packages that decide a number."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found | {"torch": torch.__version__}  # with its build, such as +cu130, which the package's own number lacks
+            installed[package] = "not installed"
+    # torch's own version says its build, such as +cu130, which the package's number lacks
+    return installed | {"torch": torch.__version__}
 
 
 @functools.cache
@@ -109,7 +110,7 @@ def _driver() -> str:
 
 
 def _output(command: list[str]) -> str:
-    """What a command prints, or nothing where it is not there or fails."""
+    """The output of a command, empty where it is not there or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10, env=_NO_LOCKS)
         return done.stdout.strip()

@@ -20,8 +20,8 @@ from safmn_bench.profiling.common.devices import synchronise
 MIB = 2**20
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # mallopt's parameters
 _OWN_BLOCK_BYTES = 2**16  # blocks from here up are mapped by themselves, and unmapped when freed
-_NEVER = 2**31 - 1
-_PAD_BYTES = 2**26
+_NEVER = 2**31 - 1  # the largest that mallopt's int takes
+_PAD_BYTES = 2**26  # the heap grows by so much at a time, in few calls
 _MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -54,7 +54,7 @@ def peak_memory_mib(forward: Callable[[], object], held_mib: float, device: torc
 
     None where the system does not tell. Call `forward` once before, so that what is set up only once is not counted.
     """
-    gc.collect()
+    gc.collect()  # garbage that goes during the pass would make it look smaller
     if device.type == "cuda":
         synchronise(device)
         torch.cuda.reset_peak_memory_stats(device)

@@ -22,7 +22,7 @@ DEVICE_HELP = "auto, cpu, cuda or cuda:N (default: %(default)s)"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What every command's options have in common."""
+    """The base of every command's options."""
 
     typed: tuple[str, ...] = ()
     """The options as they were typed, for what is written beside a result; empty where no command line was read."""

@@ -50,6 +50,7 @@ def compare(table: int, name: str, scale: int, column: str, counted: float) -> s
     if printed is None:
         return None
     tolerance = _TOLERANCE[column] if "." in printed else _INTEGER_TOLERANCE
+    # decimals are no binary fractions: half a unit of the last one may come out a hair larger
     if abs(counted - float(printed)) <= tolerance + 1e-9:
         return None
     reason = table_notes(table).get((normalised(name), scale, column), "no reason known")

@@ -19,7 +19,7 @@ from pathlib import Path
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.processes import alive, host
 
-ABANDONED_S = 24 * 3600.0
+ABANDONED_S = 24 * 3600.0  # of another machine's process, of which it cannot be told from here whether it lives
 _OURS = re.compile(r"\..*\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
 NAME_BYTES = 255  # of a file's name, on every usual file system
 _KEPT_BYTES = 120  # of the target's name in a temporary one
@@ -95,7 +95,7 @@ def require_writable(path: Path | None, option: str = "--csv") -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """What a user is told of a write that failed."""
+    """The user's words for a write that failed."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return UserError(f"Cannot write {path}: {reason}. Make room there, then start the same command again.")

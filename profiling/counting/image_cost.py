@@ -1,4 +1,4 @@
-"""What a network spends on given images, beside the most that images of their size can cost.
+"""The cost of a network on given images, beside the most that images of their size can cost.
 
 For most networks the two are equal. A dynamic one (SMSR) computes what the image needs: its pass in evaluation mode is
 traced on the image itself, so that what is counted is what was computed. The published figure of such a network is a
@@ -55,7 +55,7 @@ def report_images(options: ComplexityOptions) -> None:
 
 
 def image_cost(network: nn.Module, path: Path) -> ImageCost:
-    """What the network, in evaluation mode, spends on an LR image file. Raises UserError where it cannot be read."""
+    """The cost of the network, in evaluation mode, on an LR image file. Raises UserError where it cannot be read."""
     lr = read_image(path).rgb.unsqueeze(0).float() / 255.0
     height, width = lr.shape[-2:]
     dense = count(*counted_at(network, height, width)).flops

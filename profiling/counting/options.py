@@ -9,7 +9,7 @@ from safmn_bench.profiling.common.options import SCALES, Options, Parser, output
 
 @dataclass(frozen=True, kw_only=True)
 class ComplexityOptions(Options):
-    """What complexity.py is asked for: `table` or `models`. Raises UserError for images of several networks."""
+    """Options of complexity.py: `table` or `models` is given. Raises UserError for images of several networks."""
 
     table: int | None = None
     models: tuple[str, ...] = ()

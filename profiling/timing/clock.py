@@ -76,6 +76,7 @@ def scatter(windows: Sequence[Sequence[float]]) -> float:
     for times in windows:
         middle = statistics.median(times)
         distances += sorted(abs(ms - middle) for ms in times)[1:]
+    # a normal distribution's upper quartile is 1 / 1.4826 standard deviations
     return 1.4826 * statistics.median(distances)
 
 
@@ -86,14 +87,14 @@ def warm_up(time_once: Callable[[], float], *, most_runs: int = MOST_RUNS, secon
     machine and network, and the field's harness shows what the first image costs (131.6 ms against 7.8). The limit of
     `seconds` begins after the first run, since that one compiles, which may take longer than the limit.
     """
-    found = WarmUp(times_ms=[time_once()])
+    warm = WarmUp(times_ms=[time_once()])
     deadline = time.monotonic() + seconds
-    while not found.flat and len(found.times_ms) < most_runs // WINDOW * WINDOW:
-        found.times_ms += [time_once() for _ in range(WINDOW - len(found.times_ms) % WINDOW)]
-        found.flat = is_flat(found.windows())
+    while not warm.flat and len(warm.times_ms) < most_runs // WINDOW * WINDOW:
+        warm.times_ms += [time_once() for _ in range(WINDOW - len(warm.times_ms) % WINDOW)]
+        warm.flat = is_flat(warm.windows())
         if time.monotonic() > deadline:
             break
-    return found
+    return warm
 
 
 RESAMPLES = 2000
@@ -148,9 +149,9 @@ def median_interval(clusters: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 def places(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
     """Best and worst place (1 is fastest) that each interval leaves open; equal ones mean that the rank is sure."""
-    found = []
+    open_places = []
     for low, high in intervals:
         faster = sum(other_high < low for _, other_high in intervals)
         slower = sum(other_low > high for other_low, _ in intervals)
-        found.append((1 + faster, len(intervals) - slower))
-    return found
+        open_places.append((1 + faster, len(intervals) - slower))
+    return open_places

@@ -45,7 +45,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What the network is called in tables."""
+        """The network's name in tables."""
         return find_candidate(self.model).name
 
     def __str__(self) -> str:

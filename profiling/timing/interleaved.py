@@ -16,7 +16,7 @@ SETTLE = 1  # passes at the start of a turn that are not kept
 
 @dataclass(kw_only=True)
 class Timed:
-    """What was measured of one job; `failure` is the cause where it could not be."""
+    """The measurements of one job; `failure` is the cause where it could not be."""
 
     job: Job
     rounds_ms: list[list[float]] = field(default_factory=list)
@@ -42,26 +42,26 @@ def measure(
 
     `seen` is given all of them after each round, outside what is timed.
     """
-    found = [Timed(job=job) for job in jobs]
+    timings = [Timed(job=job) for job in jobs]
     sizes = turns(runs)
     lines = console.Lines("Memory, warm-ups and rounds", len(jobs) * (2 + len(sizes)))
     with console.progress() as bar:
-        for one in bar.track(found, description="Memory"):
-            with Worker(one.job) as worker:
-                _attempt(one, worker, _memory)
-            lines.advance(about=f"memory of {one.job}")
+        for timing in bar.track(timings, description="Memory"):
+            with Worker(timing.job) as worker:
+                _attempt(timing, worker, _memory)
+            lines.advance(about=f"memory of {timing.job}")
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker(job)) for job in jobs]
-            pairs = list(zip(found, workers, strict=True))
-            for one, worker in bar.track(pairs, description="Warming up"):
-                _attempt(one, worker, _warm_up)
-                lines.advance(about=f"warm-up of {one.job}")
+            pairs = list(zip(timings, workers, strict=True))
+            for timing, worker in bar.track(pairs, description="Warming up"):
+                _attempt(timing, worker, _warm_up)
+                lines.advance(about=f"warm-up of {timing.job}")
             for size in bar.track(sizes, description="Rounds"):
-                for one, worker in pairs:
-                    _attempt(one, worker, _turn, size)
+                for timing, worker in pairs:
+                    _attempt(timing, worker, _turn, size)
                 lines.advance(len(pairs))
-                seen(found)
-    return found
+                seen(timings)
+    return timings
 
 
 def turns(runs: int) -> list[int]:
@@ -73,25 +73,25 @@ def turns(runs: int) -> list[int]:
 
 def referee(jobs: Sequence[Job], images: int) -> list[Timed]:
     """The protocol of the NTIRE efficient-SR harness: one network after another, no warm-up, every image counts."""
-    found = [Timed(job=job) for job in jobs]
+    timings = [Timed(job=job) for job in jobs]
     with console.progress() as bar:
-        for one in bar.track(found, description="Models"):
-            with Worker(one.job) as worker:
-                _attempt(one, worker, _referee, images)
-    return found
+        for timing in bar.track(timings, description="Models"):
+            with Worker(timing.job) as worker:
+                _attempt(timing, worker, _referee, images)
+    return timings
 
 
-def _attempt(one: Timed, worker: Worker, step: Callable[..., None], *arguments: int) -> None:
+def _attempt(timing: Timed, worker: Worker, step: Callable[..., None], *arguments: int) -> None:
     """Do one step of a job unless it has failed already; note a failure and go on with the others."""
-    if one.failure is None:
+    if timing.failure is None:
         try:
-            step(one, worker, *arguments)
+            step(timing, worker, *arguments)
         except WorkerFailed as error:
-            one.failure = str(error)
+            timing.failure = str(error)
 
 
-def _memory(one: Timed, worker: Worker) -> None:
-    one.peak_memory_mib = worker.ask("memory")
+def _memory(timing: Timed, worker: Worker) -> None:
+    timing.peak_memory_mib = worker.ask("memory")
 
 
 def _about(one: Timed, worker: Worker) -> None:
@@ -99,17 +99,17 @@ def _about(one: Timed, worker: Worker) -> None:
     one.weights_mib, one.input_mib, one.remarks = about["weights_mib"], about["input_mib"], about["remarks"]
 
 
-def _warm_up(one: Timed, worker: Worker) -> None:
-    _about(one, worker)
+def _warm_up(timing: Timed, worker: Worker) -> None:
+    _about(timing, worker)
     warm = worker.ask("warm_up")
-    one.warm_up_runs, one.flat, one.first_ms = warm["runs"], warm["flat"], warm["first_ms"]
+    timing.warm_up_runs, timing.flat, timing.first_ms = warm["runs"], warm["flat"], warm["first_ms"]
 
 
-def _turn(one: Timed, worker: Worker, runs: int) -> None:
-    one.rounds_ms.append(worker.ask("block", runs, SETTLE))
+def _turn(timing: Timed, worker: Worker, runs: int) -> None:
+    timing.rounds_ms.append(worker.ask("block", runs, SETTLE))
 
 
-def _referee(one: Timed, worker: Worker, images: int) -> None:
-    _about(one, worker)
-    one.rounds_ms = [worker.ask("referee", images)]
-    one.first_ms = one.rounds_ms[0][0]
+def _referee(timing: Timed, worker: Worker, images: int) -> None:
+    _about(timing, worker)
+    timing.rounds_ms = [worker.ask("referee", images)]
+    timing.first_ms = timing.rounds_ms[0][0]

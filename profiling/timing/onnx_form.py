@@ -51,7 +51,7 @@ class Exported:
     shape: tuple[int, ...]
 
     def exactness(self) -> str:
-        """What sizes the file takes, in a sentence."""
+        """The sizes that the file takes, in a sentence."""
         height, width = self.shape[-2:]
         if self.multiple is None:
             return f"fixed: LR of {width}x{height} only (width x height)"
@@ -64,7 +64,7 @@ class Exported:
 
 
 def size_multiple(network: nn.Module) -> int:
-    """What height and width must be multiples of for the network's pooling to be plain; 1 without adaptive pooling."""
+    """The step of height and width at which the network's pooling is plain; 1 without adaptive pooling."""
     return math.lcm(*(getattr(module, "size_multiple", 1) for module in network.modules()))
 
 

@@ -39,7 +39,7 @@ def lr_size(given: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyOptions(Options):
-    """What latency.py is asked for. Raises UserError for numbers that cannot be."""
+    """Options of latency.py. Raises UserError for numbers that cannot be."""
 
     models: tuple[str, ...] = ()
     """None given: those of Table 2."""
@@ -83,7 +83,7 @@ def latency_arguments() -> Parser[LatencyOptions]:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Options):
-    """What export.py is asked for. Raises UserError for a file of another name, or a size of a file of many sizes."""
+    """Options of export.py. Raises UserError for a file of another name, or a size of a file of many sizes."""
 
     model: str = "safmn"
     scale: int = 4

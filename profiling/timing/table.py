@@ -26,38 +26,38 @@ COLUMNS = (
 _PAPER = "Paper: Table 2, its own GPU, never measured here."
 
 
-def rows(found: Sequence[Timed], protocol: str, device: torch.device) -> list[dict[str, Any]]:
+def rows(timings: Sequence[Timed], protocol: str, device: torch.device) -> list[dict[str, Any]]:
     """A row per job; one that failed has its cause in `status` and no figures."""
-    places_of = _places(found) if protocol == "ours" else {}
+    places_of = _places(timings) if protocol == "ours" else {}
     made_on = _provenance(device)
     return [
         {
-            **_figures(one),
-            **paper(one),
+            **_figures(timing),
+            **paper(timing),
             "place": places_of.get(i),
-            "speed_up": _speed_up(one, found),
+            "speed_up": _speed_up(timing, timings),
             "protocol": protocol,
             **made_on,
         }
-        for i, one in enumerate(found)
+        for i, timing in enumerate(timings)
     ]
 
 
-def _speed_up(one: Timed, found: Sequence[Timed]) -> float | None:
+def _speed_up(timing: Timed, timings: Sequence[Timed]) -> float | None:
     """How many times faster than the same network's eager form in the same type; None where that was not timed."""
-    for other in found:
-        same = (other.job.model, other.job.dtype) == (one.job.model, one.job.dtype)
-        if same and other.job.implementation == "eager" and other.failure is None and one.failure is None:
-            return round(other.spread().median_ms / one.spread().median_ms, 3)
+    for other in timings:
+        same = (other.job.model, other.job.dtype) == (timing.job.model, timing.job.dtype)
+        if same and other.job.implementation == "eager" and other.failure is None and timing.failure is None:
+            return round(other.spread().median_ms / timing.spread().median_ms, 3)
     return None
 
 
-def _figures(one: Timed) -> dict[str, Any]:
-    job = one.job
+def _figures(timing: Timed) -> dict[str, Any]:
+    job = timing.job
     figures: dict[str, Any] = dict.fromkeys(("median_ms", "p10_ms", "p90_ms", "ci_low_ms", "ci_high_ms", "mean_ms"))
     runs = 0
-    if one.failure is None:
-        spread = one.spread()
+    if timing.failure is None:
+        spread = timing.spread()
         figures = {name: round(getattr(spread, name), 4) for name in figures}
         runs = spread.runs
     return {
@@ -70,25 +70,25 @@ def _figures(one: Timed) -> dict[str, Any]:
         "lr_width": job.width,
         **figures,
         "runs": runs,
-        "peak_memory_mib": _rounded(one.peak_memory_mib, 3),
-        "first_ms": _rounded(one.first_ms, 4),
-        "warm_up_runs": one.warm_up_runs,
-        "warm_up_flat": {None: "none", True: "yes", False: "no"}[one.flat],
-        "weights_mib": round(one.weights_mib, 3),
-        "input_mib": round(one.input_mib, 3),
-        "note": "; ".join(one.remarks),
-        "status": one.failure or "measured",
+        "peak_memory_mib": _rounded(timing.peak_memory_mib, 3),
+        "first_ms": _rounded(timing.first_ms, 4),
+        "warm_up_runs": timing.warm_up_runs,
+        "warm_up_flat": {None: "none", True: "yes", False: "no"}[timing.flat],
+        "weights_mib": round(timing.weights_mib, 3),
+        "input_mib": round(timing.input_mib, 3),
+        "note": "; ".join(timing.remarks),
+        "status": timing.failure or "measured",
         "threads": job.threads,
         "allocator": job.allocator,
         "cudnn_benchmark": "yes" if job.cudnn_benchmark else "no",
     }
 
 
-def paper(one: Timed) -> dict[str, str | None]:
+def paper(timing: Timed) -> dict[str, str | None]:
     """Table 2's figures for this network, at its scale and size only; printed as "M", read as MiB."""
     for row in read_table("table2.csv"):
-        at_its_size = (one.job.height, one.job.width, one.job.scale) == (180, 320, int(row["scale"]))
-        if at_its_size and network_key(row["method"]) == network_key(one.job.name):
+        at_its_size = (timing.job.height, timing.job.width, timing.job.scale) == (180, 320, int(row["scale"]))
+        if at_its_size and network_key(row["method"]) == network_key(timing.job.name):
             return {"paper_time_ms": row["avg_time_ms"], "paper_memory_m": row["gpu_memory_m"]}
     return {"paper_time_ms": None, "paper_memory_m": None}
 
@@ -107,27 +107,27 @@ def _provenance(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _groups(found: Sequence[Timed]) -> dict[tuple[str, str], list[int]]:
+def _groups(timings: Sequence[Timed]) -> dict[tuple[str, str], list[int]]:
     """Indices of the measured jobs that may be ranked among each other: by implementation and dtype."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for i, one in enumerate(found):
-        if one.failure is None:
-            groups.setdefault((one.job.implementation, one.job.dtype), []).append(i)
+    for i, timing in enumerate(timings):
+        if timing.failure is None:
+            groups.setdefault((timing.job.implementation, timing.job.dtype), []).append(i)
     return groups
 
 
-def _places(found: Sequence[Timed]) -> dict[int, str]:
+def _places(timings: Sequence[Timed]) -> dict[int, str]:
     """The place of each job in its group: '2', or '2-3' where intervals overlap and the order is open."""
     named = {}
-    for members in _groups(found).values():
-        spreads = [found[i].spread() for i in members]
+    for members in _groups(timings).values():
+        spreads = [timings[i].spread() for i in members]
         open_places = places([(s.ci_low_ms, s.ci_high_ms) for s in spreads])
         for i, (best, worst) in zip(members, open_places, strict=True):
             named[i] = str(best) if best == worst else f"{best}-{worst}"
     return named
 
 
-def show(table: Sequence[dict[str, Any]], found: Sequence[Timed], protocol: str) -> None:
+def show(table: Sequence[dict[str, Any]], timings: Sequence[Timed], protocol: str) -> None:
     """Print the rows and what must be said about them."""
     header = ["model", "implementation", "dtype", "median [ms]", "95 % interval", "p10", "p90", "place", "x eager"]
     header += ["peak [MiB]", "weights", "input", "paper [ms]", "paper [M]"]
@@ -152,8 +152,8 @@ def show(table: Sequence[dict[str, Any]], found: Sequence[Timed], protocol: str)
         header,
         cells,
         [
-            *(f"{one.job}: {remark}." for one in found for remark in one.remarks),
-            *(remarks(table, found) if protocol == "ours" else ()),
+            *(f"{one.job}: {remark}." for one in timings for remark in one.remarks),
+            *(remarks(table, timings) if protocol == "ours" else ()),
             *method(first, protocol),
             _PAPER,
         ],
@@ -161,19 +161,19 @@ def show(table: Sequence[dict[str, Any]], found: Sequence[Timed], protocol: str)
     )
 
 
-def remarks(table: Sequence[dict[str, Any]], found: Sequence[Timed]) -> list[str]:
-    """What limits the figures: open ranks, and warm-ups that did not end flat."""
+def remarks(table: Sequence[dict[str, Any]], timings: Sequence[Timed]) -> list[str]:
+    """Limits of the figures: open ranks, and warm-ups that did not end flat."""
     told = []
-    for (implementation, dtype), members in _groups(found).items():
+    for (implementation, dtype), members in _groups(timings).items():
         ordered = sorted(members, key=lambda i: table[i]["median_ms"])
         for a, b in itertools.pairwise(ordered):
             if table[b]["ci_low_ms"] <= table[a]["ci_high_ms"]:
                 pair = f"{table[a]['model']} and {table[b]['model']}"
                 told.append(f"Not ranked: {pair} ({implementation}, {dtype}); their intervals overlap.")
     told += [
-        f"Not warm: {one.job} was still changing after {one.warm_up_runs} passes; its figures are not steady."
-        for one in found
-        if one.flat is False and one.failure is None
+        f"Not warm: {timing.job} was still changing after {timing.warm_up_runs} passes; its figures are not steady."
+        for timing in timings
+        if timing.flat is False and timing.failure is None
     ]
     return told
 

@@ -59,7 +59,7 @@ class Worker:
 
 
 class Turns:
-    """What a worker does when asked, in its own process."""
+    """A worker's answers to what it is asked, in its own process."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -78,8 +78,8 @@ class Turns:
 
     def warm_up(self) -> dict[str, Any]:
         """Run until the time is flat: number of runs, whether flat, and the first time in ms."""
-        found = warm_up(self._time_once)
-        return {"runs": len(found.times_ms), "flat": found.flat, "first_ms": found.times_ms[0]}
+        warm = warm_up(self._time_once)
+        return {"runs": len(warm.times_ms), "flat": warm.flat, "first_ms": warm.times_ms[0]}
 
     def block(self, runs: int, settle: int) -> list[float]:
         """Times of `runs` passes in ms, after `settle` passes that are not kept: others have used the caches."""

@@ -154,16 +154,16 @@ def _call(step: Step, network: nn.Module, lr: torch.Tensor) -> Callable[[], torc
 
 def _predictions(steps: Sequence[Step], plain: nn.Module, lr: torch.Tensor, ceilings: Ceilings) -> list[float | None]:
     """How many times faster each step could be than the step that it stands on, from a profile of that."""
-    found: list[float | None] = []
+    ratios: list[float | None] = []
     before: Trace | None = None
     for step in steps:
         network = step.apply(plain)
         data = lr.contiguous(memory_format=torch.channels_last) if step.channels_last else lr
         comparable = before is not None and not (step.compiled and not step.exchanged)
-        found.append(best_ratio(before, work(network, data), ceilings, step) if before and comparable else None)
+        ratios.append(best_ratio(before, work(network, data), ceilings, step) if before and comparable else None)
         if not step.compiled:
             before = trace(network, data, 3)
-    return found
+    return ratios
 
 
 def best_ratio(before: Trace, after: Work, ceilings: Ceilings, step: Step) -> float:
@@ -195,27 +195,27 @@ def rows(
     shared |= {"device": device.type, "hardware": hardware_name(device), "torch": versions()["torch"]}
     shared |= {"date": datetime.date.today().isoformat(), "commit": commit()}
     plain = previous = measured[0].times.median_ms
-    found = []
-    for one in measured:
-        median = one.times.median_ms
-        found.append(
+    table = []
+    for timing in measured:
+        median = timing.times.median_ms
+        table.append(
             {
-                "step": one.step.name,
+                "step": timing.step.name,
                 "median_ms": round(median, 3),
-                "ci_low_ms": round(one.times.ci_low_ms, 3),
-                "ci_high_ms": round(one.times.ci_high_ms, 3),
-                "runs": one.times.runs,
+                "ci_low_ms": round(timing.times.ci_low_ms, 3),
+                "ci_high_ms": round(timing.times.ci_high_ms, 3),
+                "runs": timing.times.runs,
                 "ratio_to_plain": round(plain / median, 3),
                 "ratio_to_previous": round(previous / median, 3),
-                "predicted_ratio": None if one.predicted_ratio is None else round(one.predicted_ratio, 3),
-                "relative_difference": float(f"{one.difference:.2e}"),
-                "kept": one.step.kept,
+                "predicted_ratio": None if timing.predicted_ratio is None else round(timing.predicted_ratio, 3),
+                "relative_difference": float(f"{timing.difference:.2e}"),
+                "kept": timing.step.kept,
                 **shared,
             }
         )
-        if not one.step.compiled:
+        if not timing.step.compiled:
             previous = median
-    return found
+    return table
 
 
 def show(table: Sequence[dict[str, Any]]) -> None:

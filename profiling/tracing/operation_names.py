@@ -1,4 +1,4 @@
-"""What an operator inside a network is called in Table 5: by the module that called it, and by its own name."""
+"""Table 5's names of the operators inside a network: by the module that called it, and by its own name."""
 
 import re
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorsOptions(Options):
-    """What operators.py is asked for. Raises UserError for numbers that cannot be, and a picture of another kind."""
+    """Options of operators.py. Raises UserError for numbers that cannot be, and a picture of another kind."""
 
     model: str = "safmn"
     scale: int = 4
@@ -53,7 +53,7 @@ def operators_arguments() -> Parser[OperatorsOptions]:
 
 @dataclass(frozen=True, kw_only=True)
 class GainsOptions(Options):
-    """What gains.py is asked for. Raises UserError for numbers that cannot be."""
+    """Options of gains.py. Raises UserError for numbers that cannot be."""
 
     scale: int = 4
     lr_size: str = LR_SIZE

@@ -45,7 +45,7 @@ class Trace:
 
     @property
     def remainder_us(self) -> float:
-        """What the outer clock shows beyond the sum of the operators' own times."""
+        """Time of the outer clock beyond the sum of the operators' own times."""
         return self.outer_us - sum(operation.self_time_us for operation in self.operations)
 
 
@@ -60,6 +60,7 @@ def trace(network: nn.Module, lr: torch.Tensor, passes: int, chrome: Path | None
             return network(lr)
 
     warm_up(lambda: time_ms(forward, device), seconds=30)
+    # before the hooks are there, which take time themselves
     unprofiled = statistics.median(time_ms(forward, device) for _ in range(passes))
     outer_ms = []
     with module_ranges(network):

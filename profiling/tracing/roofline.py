@@ -1,4 +1,4 @@
-"""What this machine can do at most (a large matrix product, a large copy), and how near a network comes to it.
+"""Ceilings of this machine (a large matrix product, a large copy), and how near a network comes to it.
 
 The roofline sets each operation against the two rates measured in the same run (Williams, Waterman & Patterson,
 Roofline: an insightful visual performance model, CACM 52(4), 2009). The floors of a training step come from the
@@ -37,7 +37,7 @@ class Ceilings:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What one operation achieved; `intensity` is operations per byte, 0 for what only moves data."""
+    """Rates that one operation achieved; `intensity` is operations per byte, 0 for what only moves data."""
 
     name: str
     share: float
@@ -56,7 +56,7 @@ def measure_ceilings(device: torch.device) -> Ceilings:
 
 
 def points(operations: Sequence[Operation], work: Work) -> list[Point]:
-    """What each operation achieved: its work over its own time; operations without time or work are left out."""
+    """The rates of each operation: its work over its own time; operations without time or work are left out."""
     total = sum(operation.self_time_us for operation in operations)
     return [
         Point(
@@ -70,27 +70,27 @@ def points(operations: Sequence[Operation], work: Work) -> list[Point]:
     ]
 
 
-def draw(path: Path, title: str, found: Sequence[Point], ceilings: Ceilings) -> None:
+def draw(path: Path, title: str, points: Sequence[Point], ceilings: Ceilings) -> None:
     """Write the picture: on the left operations/s over intensity, on the right bytes/s of every operation."""
     from matplotlib.figure import Figure  # slow to import, and only pictures need it
 
     figure = Figure(figsize=(15, 8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     figure.suptitle(title)
-    _roof(left, [p for p in found if p.flop_per_s], ceilings)
-    _bars(right, found, ceilings)
+    _roof(left, [p for p in points if p.flop_per_s], ceilings)
+    _bars(right, points, ceilings)
     figure.legend(fontsize=8, loc="outside lower center", markerscale=0.4, ncols=3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix.lower().removeprefix("."), dpi=150)
     write_atomically(path, lambda handle: handle.write(buffer.getvalue()))
 
 
-def _roof(axes, found: Sequence[Point], ceilings: Ceilings) -> None:
+def _roof(axes, points: Sequence[Point], ceilings: Ceilings) -> None:
     ridge = ceilings.flop_per_s / ceilings.bytes_per_s
-    low, high = min([0.05, *(p.intensity for p in found)]) / 2, max([4 * ridge, *(2 * p.intensity for p in found)])
+    low, high = min([0.05, *(p.intensity for p in points)]) / 2, max([4 * ridge, *(2 * p.intensity for p in points)])
     roof = [ceilings.bytes_per_s * low / 1e9, ceilings.flop_per_s / 1e9, ceilings.flop_per_s / 1e9]
     axes.loglog([low, ridge, high], roof, color="black")
-    for number, point in enumerate(found, start=1):
+    for number, point in enumerate(points, start=1):
         label = f"{number}  {point.name}  ({100 * point.share:.0f} % of the time)"
         axes.scatter(point.intensity, point.flop_per_s / 1e9, s=30 + 1500 * point.share, alpha=0.6, label=label)
         axes.annotate(str(number), (point.intensity, point.flop_per_s / 1e9), ha="center", va="center", fontsize=8)
@@ -101,9 +101,9 @@ def _roof(axes, found: Sequence[Point], ceilings: Ceilings) -> None:
     axes.grid(True, which="major", alpha=0.3)
 
 
-def _bars(axes, found: Sequence[Point], ceilings: Ceilings) -> None:
-    names = [point.name for point in reversed(found)]
-    axes.barh(names, [point.bytes_per_s / 1e9 for point in reversed(found)], color="tab:blue", alpha=0.7)
+def _bars(axes, points: Sequence[Point], ceilings: Ceilings) -> None:
+    names = [point.name for point in reversed(points)]
+    axes.barh(names, [point.bytes_per_s / 1e9 for point in reversed(points)], color="tab:blue", alpha=0.7)
     axes.axvline(ceilings.bytes_per_s / 1e9, color="black")
     axes.set_xlabel("achieved 10⁹ bytes/s of operands (line: copy; caches can exceed it)")
     axes.tick_params(axis="y", labelsize=7)
@@ -131,6 +131,7 @@ def step_floors(
     traffic = convolution_bytes(build(), patch) * batch // (2 if precision == "bf16" else 1)
     flop_rate, byte_rate = matrix_rate(device, precision), copy_rate(device)
     return Floors(
+        # 6: forward, gradients of inputs and of weights take as much each, two operations per multiply-add
         arithmetic_ms=6e3 * macs / flop_rate,
         traffic_ms=1e3 * traffic / byte_rate,
         gflop=6 * macs / 1e9,
@@ -146,6 +147,7 @@ def convolution_bytes(network: nn.Module, patch: int) -> int:
 
     def add(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal total
+        # input: read forward and for the weights' gradient, its own written; output: written, its gradient read
         total += 4 * (3 * inputs[0].numel() + 2 * output.numel())
 
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
@@ -158,7 +160,7 @@ def convolution_bytes(network: nn.Module, patch: int) -> int:
 
 
 _MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the product that measures the arithmetic rate
-_COPY_BYTES = {"cpu": 2**27, "cuda": 2**31}
+_COPY_BYTES = {"cpu": 2**27, "cuda": 2**31}  # more than caches hold: memory is what is measured
 
 
 def matrix_rate(device: torch.device, precision: str = "fp32") -> float:

@@ -73,7 +73,7 @@ def show(table: Sequence[dict[str, Any]], traced: Trace, blocks: int) -> None:
 
 
 def notes(table: Sequence[dict[str, Any]], traced: Trace) -> list[str]:
-    """What the figures are, and what splitting a channel costs in this memory layout."""
+    """Notes: how the figures are made, and what splitting a channel costs in this memory layout."""
     copied = next((row for row in table if row["operation"] == COPIES), None)
     splitting = (
         f"Splitting is a view; in this layout the operators after it copy the parts first ({copied['calls']} copies, "

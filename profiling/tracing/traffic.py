@@ -1,4 +1,4 @@
-"""What each operation of a forward pass must compute and move: operations, and bytes of its operands and results."""
+"""Work of each operation of a forward pass, computed and moved: operations, and bytes of its operands and results."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

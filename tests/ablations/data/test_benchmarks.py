@@ -10,7 +10,7 @@ import torch
 
 from safmn_bench.ablations.data import benchmarks
 from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benchmark, open_benchmarks
-from safmn_bench.ablations.data.pairs import LRChoice
+from safmn_bench.ablations.data.lr_choice import LRChoice
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr
 from safmn_bench.profiling.common.images import read_image

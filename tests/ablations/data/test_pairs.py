@@ -11,8 +11,9 @@ import torch
 
 from safmn_bench.ablations import evaluate, prepare
 from safmn_bench.ablations.data.benchmarks import open_benchmark
+from safmn_bench.ablations.data.lr_choice import LRChoice
 from safmn_bench.ablations.data.pair_check import FAR_DB, check_sample, distance_db
-from safmn_bench.ablations.data.pairs import MADE, LRChoice, pair, require_used
+from safmn_bench.ablations.data.pairs import MADE, pair, require_used
 from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.resize import lr_from_hr

@@ -314,8 +314,8 @@ def test_published_safmn_on_butterfly(shared: Callable[[str], Path]):
     assert indices[0] is not None
     assert indices[0] == pytest.approx(indices[1], abs=0.01)
     assert 1 < indices[0] < 10
-    assert looks[0].found.completeness_gap == pytest.approx(looks[1].found.completeness_gap, abs=1e-3)
-    assert 0 < abs(looks[0].found.completeness_gap or 0) < 0.3
+    assert looks[0].attribution.completeness_gap == pytest.approx(looks[1].attribution.completeness_gap, abs=1e-3)
+    assert 0 < abs(looks[0].attribution.completeness_gap or 0) < 0.3
 
 
 @pytest.mark.slow
@@ -440,8 +440,8 @@ def test_gpu_gives_the_map_of_the_cpu():
     gpu = torch.device("cuda")
     fast = look(Subject("a", "a", network.to(gpu), ""), picture, window, method="lam", steps=20, device=gpu)
     assert fast.di == pytest.approx(slow.di, abs=0.01)
-    difference = fast.found.values - slow.found.values
-    assert float(difference.norm() / slow.found.values.norm()) < 1e-2
+    difference = fast.attribution.values - slow.attribution.values
+    assert float(difference.norm() / slow.attribution.values.norm()) < 1e-2
 
 
 def test_pictures_of_one_name_from_two_folders_keep_figures_of_their_own(tmp_path: Path):
