@@ -5,7 +5,6 @@ the run: the effective configuration, machine, versions and commit.
 """
 
 import csv
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safmn_bench.ablations.metrics import HEADLINE, finite_mean, metrics_in
-from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.files import csv_rows, write_csv, write_json
+from safmn_bench.ablations.metrics import HEADLINE, metrics_in
+from safmn_bench.profiling.common.files import csv_rows, write_csv
+from safmn_bench.profiling.common.sealed import write_sealed
 
-WITHOUT_RESULT = ("failed", "stopped")
-"""States of a record that holds no score: the run failed, or its sweep stopped it at the cut."""
+WITHOUT_RESULT = ("failed", "stopped", "unreadable")
+"""States of a record that holds no score: the run failed, its sweep stopped it at the cut, or the file is damaged."""
 TUNED = "tuned"
 """The folder in OUT of runs at each network's own learning rate (sweeps/tuning.py)."""
 LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")
@@ -138,42 +137,8 @@ class Record:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:
-        """Write record.json."""
-        write_json(folder.record, vars(self))
-
-
-def read_record(folder: RunFolder) -> Record | None:
-    """The record of a finished run, or None. Raises UserError where the file is not a record."""
-    if not folder.record.exists():
-        return None
-    try:
-        values = json.loads(folder.record.read_text(encoding="utf-8"))
-        return Record(**{**values, **{kind: with_means(values[kind]) for kind in ("scores", "bicubic")}})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"{folder.record} is not a record of this version ({error}). Move it away to run again."
-        ) from None
-
-
-def with_means(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores whose means are those of the finite images, as they are now written: before, one infinite made none."""
-    found = {}
-    for dataset, values in scores.items():
-        images = values.get("images", {}).values()
-        means = {
-            metric: finite_mean(image[metric] for image in images)
-            for metric, mean in values.items()
-            if mean is None and all(metric in image for image in images)
-        }
-        found[dataset] = {**values, **{metric: mean for metric, mean in means.items() if math.isfinite(mean)}}
-    return found
-
-
-def forget_no_result(folder: RunFolder) -> None:
-    """Remove a record without a result: the run is tried again or goes on, and its folder will say how it ends."""
-    record = read_record(folder)
-    if record is not None and record.status in WITHOUT_RESULT:
-        folder.record.unlink(missing_ok=True)
+        """Write record.json, sealed with its digest."""
+        write_sealed(folder.record, vars(self))
 
 
 class RunLog:

@@ -33,14 +33,16 @@ def prepare(options: PrepareOptions) -> None:
             [*image_notes(packed.treatments, folders), *notes_of(benchmarks)],
             time.perf_counter() - started,
             fresh="packing" in stages,
+            verified=options.verify,
         )
 
 
-def show(packed: PackedSet, remarks: Sequence[str], seconds: float, *, fresh: bool) -> None:
+def show(packed: PackedSet, remarks: Sequence[str], seconds: float, *, fresh: bool, verified: bool = False) -> None:
     """Print what is in the pack, and `remarks` on its images; `fresh`: whether it was packed just now."""
     rows = [[s["name"], s["lr"], s["note"], str(s["images"])] for s in packed.sets]
     size = (packed.hr.nbytes + packed.lr.nbytes) / 1e6
     pace = f"packed in {seconds:.1f} s, {len(packed) / seconds:.0f} images/s" if fresh else "packed before"
+    pace += ", every pixel verified" if verified and not fresh else ""
     notes = [
         f"{len(packed)} images, {size:.0f} MB, {pace}, in {packed.folder}.",
         *remarks,

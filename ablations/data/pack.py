@@ -8,16 +8,19 @@
 A pack is keyed by the content of its files, so two copies of a folder share one. Looking for it reads names, sizes and
 modification times only; where one of these has changed, the files are read and hashed, and packed again only if their
 content is new. A change that keeps size and time is noticed by `prepare --verify` alone, which always hashes.
+
+A pack is a cache: one that is damaged (pack_check.py) or of another version is packed anew, and a line says so.
 """
 
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +28,14 @@ import numpy as np
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles
+from safmn_bench.ablations.data.pack_check import CHECKED_BYTES, DamagedPack, bytes_digest, require_undamaged
 from safmn_bench.ablations.data.pack_writer import NoRoom, Places, locked, places_of, write_pack
 from safmn_bench.ablations.data.training_sets import TrainingSet
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.profiling.common.console import Report
 from safmn_bench.profiling.common.devices import usable_cores
-from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.sealed import Damaged, read_sealed, recalled, write_sealed
 
 INDEX = "index.json"
 
@@ -55,6 +59,8 @@ class PackedSet:
     lr_width: np.ndarray
     digests: list[str]
     """images.pixel_digest of each whole HR image."""
+    packed_digests: list[list[str]]
+    """pack_check.bytes_digest of each image's HR and LR in the pack."""
     sets: list[dict[str, Any]]
     """Name, number of images, origin of LR and note of each set."""
     treatments: dict[str, str]
@@ -62,13 +68,16 @@ class PackedSet:
 
     @classmethod
     def open(cls, folder: Path) -> "PackedSet":
-        """Map a complete pack. Raises UserError where it is none, or its files are damaged."""
+        """Map a complete pack. Raises UserError where it is none, DamagedPack where it is not as it was written."""
         path = folder / INDEX
         if not path.exists():
             raise UserError(
                 f"{folder} is no complete pack: it has no {INDEX}. Run `prepare` again; it goes on from there."
             )
-        index = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            index = read_sealed(path)
+        except (OSError, Damaged) as error:
+            raise DamagedPack(f"{path} is damaged, or of another version ({error})") from error
         places = Places(index["scale"], *(np.array(index[k], dtype=np.int64) for k in ("lr_height", "lr_width")))
         return cls(
             folder=folder,
@@ -81,6 +90,7 @@ class PackedSet:
             lr_height=places.lr_height,
             lr_width=places.lr_width,
             digests=index["digests"],
+            packed_digests=index["packed_digests"],
             sets=index["sets"],
             treatments=index["treatments"],
         )
@@ -97,6 +107,12 @@ class PackedSet:
         height, width = int(self.lr_height[i]), int(self.lr_width[i])
         lr = _cut(self.lr, int(self.lr_offset[i]), height, width)
         return lr, _cut(self.hr, int(self.hr_offset[i]), height * self.scale, width * self.scale)
+
+    def holds(self, i: int) -> bool:
+        """Whether an image's pixels are those that were packed."""
+        parts = ((self.lr, self.lr_offset, 1), (self.hr, self.hr_offset, self.scale**2))
+        lr, hr = (flat[at[i] : at[i] + 3 * self.lr_height[i] * self.lr_width[i] * n] for flat, at, n in parts)
+        return [bytes_digest(hr), bytes_digest(lr)] == self.packed_digests[i]
 
     def describe(self) -> dict[str, Any]:
         """For a run's configuration and record: the same for the same content, wherever it lies."""
@@ -119,18 +135,50 @@ def pack(
     to see whether they changed. Raises UserError naming the first file that cannot be used.
     """
     folder = pack_folder(sets, scale, cache_folder(cache), progress, verify=verify)
-    if (folder / INDEX).exists():
-        return PackedSet.open(folder)
+    check = partial(require_undamaged, most_bytes=None if verify else CHECKED_BYTES, progress=progress)
+    packed, _ = _usable(folder, check)
+    if packed is not None:
+        return packed
     with locked(folder):
-        if not (folder / INDEX).exists():  # else another process has just finished it
+        packed, damage = _usable(folder, check)  # looked at again: another process may have just finished it
+        if packed is not None:
+            return packed
+        if damage:
+            print(f"note: {damage}", file=sys.stderr)
+            _empty(folder)
+        begun = any(folder.iterdir())
+        _make(folder, sets, scale, workers, progress)
+        if begun and _usable(folder, partial(require_undamaged, most_bytes=None))[1]:  # what was there is no use
+            _empty(folder)
             _make(folder, sets, scale, workers, progress)
     return PackedSet.open(folder)
 
 
 def find_pack(sets: Sequence[TrainingSet], scale: int, cache: Path | None = None) -> PackedSet | None:
-    """The complete pack of these sets if there is one, by a look at names, sizes and times."""
+    """The complete, undamaged pack of these sets if there is one, by a look at names, sizes and times."""
     folder = seen_folder(sets, scale, cache_folder(cache))
-    return PackedSet.open(folder) if folder is not None and (folder / INDEX).exists() else None
+    return _usable(folder, require_undamaged)[0] if folder is not None else None
+
+
+def _usable(folder: Path, check: Callable[[PackedSet], None]) -> tuple[PackedSet | None, str]:
+    """A complete pack that passes the check, or None and what is wrong with it, if it is there."""
+    if not (folder / INDEX).exists():
+        return None, ""
+    try:
+        packed = PackedSet.open(folder)
+        check(packed)
+    except DamagedPack as damage:
+        return None, str(damage)
+    return packed, ""
+
+
+def _empty(folder: Path) -> None:
+    """Take away what is there; processes that have it mapped keep what they see."""
+    try:
+        shutil.rmtree(folder)
+        folder.mkdir()
+    except OSError as error:
+        raise UserError(f"Cannot replace {folder}: {error.strerror}. Delete it, or choose another --cache.") from error
 
 
 def _make(folder: Path, sets: Sequence[TrainingSet], scale: int, workers: int | None, progress: Report) -> None:
@@ -152,8 +200,9 @@ def _make(folder: Path, sets: Sequence[TrainingSet], scale: int, workers: int | 
         "lr_height": places.lr_height.tolist(),
         "lr_width": places.lr_width.tolist(),
         "digests": [f["digest"] for f in facts],
+        "packed_digests": [f["packed"] for f in facts],
     }
-    write_json(folder / INDEX, index)
+    write_sealed(folder / INDEX, index)
     (folder / "journal.jsonl").unlink()
 
 
@@ -163,9 +212,9 @@ def _described(one: TrainingSet) -> dict[str, Any]:
 
 
 def _mapped(path: Path, size: int) -> np.ndarray:
-    """A flat uint8 view of a file; writes to it would stay in this process. Raises UserError for a wrong size."""
+    """A flat uint8 view of a file; writes to it would stay in this process. Raises DamagedPack for a wrong size."""
     if not path.exists() or path.stat().st_size != size:
-        raise UserError(f"{path} is damaged: it should hold {size} bytes. Delete {path.parent} and pack again.")
+        raise DamagedPack(f"{path} is damaged: it should hold {size} bytes")
     return np.memmap(path, dtype=np.uint8, mode="c")
 
 
@@ -185,14 +234,14 @@ def pack_folder(
         return known
     label = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(one.name for one in sets))[:48]
     name = f"{label}-x{scale}-{_content(sets, scale, progress)[:20]}"
-    write_json(_seen(sets, scale, cache), {"pack": name, "sets": [str(one.folder.resolve()) for one in sets]})
+    write_sealed(_seen(sets, scale, cache), {"pack": name, "sets": [str(one.folder.resolve()) for one in sets]})
     return cache / "packs" / name
 
 
 def seen_folder(sets: Sequence[TrainingSet], scale: int, cache: Path) -> Path | None:
     """Where the pack of files that look like these is, or is being made; None where none was ever begun."""
-    seen = _seen(sets, scale, cache)
-    return cache / "packs" / json.loads(seen.read_text(encoding="utf-8"))["pack"] if seen.exists() else None
+    name = recalled(_seen(sets, scale, cache), lambda note: str(note["pack"]))
+    return cache / "packs" / name if name is not None else None
 
 
 def named_items(sets: Sequence[TrainingSet]) -> Iterator[tuple[str, ImageFiles]]:

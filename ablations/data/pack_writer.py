@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles, require_sizes_match
+from safmn_bench.ablations.data.pack_check import bytes_digest
 from safmn_bench.ablations.data.pair_check import check_pair
 from safmn_bench.ablations.data.treatments import treatment_of
 from safmn_bench.models.errors import UserError
@@ -84,7 +85,8 @@ def places_of(items: Sequence[ImageFiles], scale: int) -> Places:
 def write_pack(
     folder: Path, items: Sequence[ImageFiles], places: Places, workers: int | None, progress: Report
 ) -> list[dict[str, Any]]:
-    """Write hr.bin and lr.bin; returns what the journal holds of each image, in order (`digest`, `treatment`).
+    """Write hr.bin and lr.bin; returns what the journal holds of each image, in order: `digest`, `treatment`,
+    `packed`.
 
     Raises UserError naming the first image, in order, that cannot be packed, or NoRoom.
     """
@@ -119,8 +121,9 @@ def decoded(
     hr = image.rgb[:, : height * scale, : width * scale]
     lr = read_image(item.lr).rgb if item.lr is not None else _lr_by_channel(hr, scale)
     check_pair(item, hr, lr, scale, others)
+    packed = _interleaved(hr), _interleaved(lr)
     facts = {"digest": pixel_digest(image.rgb), "treatment": treatment_of(image)}
-    return _interleaved(hr), _interleaved(lr), facts
+    return *packed, {**facts, "packed": [*map(bytes_digest, packed)]}
 
 
 def _lr_by_channel(hr: torch.Tensor, scale: int) -> torch.Tensor:
@@ -202,8 +205,9 @@ class _Journal:
         content = self.handle.read()
         whole = content[: content.rfind(b"\n") + 1]
         for line in whole.splitlines():
-            facts = json.loads(line)
-            self.done[facts.pop("image")] = facts
+            with contextlib.suppress(ValueError, TypeError, LookupError):  # of another version: made again
+                facts = json.loads(line)
+                self.done[facts["image"]] = {key: facts[key] for key in ("digest", "treatment", "packed")}
         self.handle.truncate(len(whole))  # a line cut short by a kill does not count
         return self
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from safmn_bench.ablations.judging.power import Noise
 from safmn_bench.ablations.judging.significance import noise_of
 from safmn_bench.ablations.metrics import metrics_in
-from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.ablations.record import Record
+from safmn_bench.ablations.records import RECORDS, records_below
 from safmn_bench.models.errors import UserError
-
-RECORDS = "*/x[234]/seed*/record.json"
 
 
 def read_pilot(runs: Path) -> list[Record]:
@@ -18,10 +17,7 @@ def read_pilot(runs: Path) -> list[Record]:
 
     Raises UserError where the folder is missing or holds no finished run.
     """
-    if not runs.is_dir():
-        raise UserError(f"{runs} is not a folder. Give the folder that run.py wrote to (its --out).")
-    read = (read_record(RunFolder(path.parent)) for path in sorted(runs.glob(RECORDS)))
-    finished = [record for record in read if record is not None and record.status == "finished"]
+    finished = [record for _, record in records_below(runs) if record.status == "finished"]
     if not finished:
         raise UserError(f"{runs} holds no finished run ({RECORDS}). Run ablations/run.py --out {runs} first.")
     groups: dict[str, list[Record]] = {}

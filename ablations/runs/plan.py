@@ -14,7 +14,8 @@ from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.prefetch import Placement
 from safmn_bench.ablations.judging.sequential import Looks
 from safmn_bench.ablations.recipe import Recipe, whole_config
-from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder, read_record
+from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.scoring.score import Protocol, protocol_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.mappings import flattened, read_mapping

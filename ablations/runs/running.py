@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import hashlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,7 +13,9 @@ from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.prefetch import open_batches
-from safmn_bench.ablations.record import Record, forget_no_result, with_means
+from safmn_bench.ablations.record import Record
+from safmn_bench.ablations.record_schema import dataset
+from safmn_bench.ablations.records import forget_no_result, with_means
 from safmn_bench.ablations.runs.plan import Plan, claim, finished_record
 from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
@@ -22,13 +23,12 @@ from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
-from safmn_bench.models.errors import UserError
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.named_init import build_seeded
-from safmn_bench.profiling.common.files import write_json
 from safmn_bench.profiling.common.images import pixel_digest
 from safmn_bench.profiling.common.locks import held
 from safmn_bench.profiling.common.machine import commit, hardware_name, machine, versions
+from safmn_bench.profiling.common.sealed import recalled, remember
 from safmn_bench.profiling.counting.flops import complexity
 
 
@@ -171,10 +171,14 @@ def bicubic_scores(benchmark: Benchmark, protocol: Protocol) -> dict[str, Any]:
     content = [protocol.text, *images]
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
     memory = cache_folder() / "bicubic" / f"{digest}.json"
-    try:
-        return with_means({"": json.loads(memory.read_text(encoding="utf-8"))})[""]
-    except (OSError, ValueError):
-        scores = score_bicubic(benchmark, protocol).to_dict()
-        with contextlib.suppress(UserError):  # not remembered: computed again next time
-            write_json(memory, scores)
-        return scores
+    known = recalled(memory, _checked)
+    if known is None:
+        known = score_bicubic(benchmark, protocol).to_dict()
+        remember(memory, known)
+    return known
+
+
+def _checked(scores: dict[str, Any]) -> dict[str, Any]:
+    """Remembered scores. Raises ValueError where they are none."""
+    dataset(scores, "")
+    return with_means({"": scores})[""]

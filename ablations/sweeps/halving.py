@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations.judging.halving import Standing, standings
-from safmn_bench.ablations.record import read_record, validation_at
+from safmn_bench.ablations.record import validation_at
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.failures import without_result
 from safmn_bench.ablations.runs.plan import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, BASELINE, Job, in_words

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
-from safmn_bench.ablations.record import read_record, validation_at
+from safmn_bench.ablations.record import validation_at
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.profiling.common.locks import is_held
 

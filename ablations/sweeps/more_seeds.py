@@ -13,7 +13,8 @@ from dataclasses import replace
 from safmn_bench.ablations.judging.pilot import scores_on
 from safmn_bench.ablations.judging.sequential import compare_at_looks
 from safmn_bench.ablations.metrics import HEADLINE
-from safmn_bench.ablations.record import Record, RunFolder, read_record
+from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.command import twins_among
 from safmn_bench.ablations.sweeps.jobs import BASELINE, Job

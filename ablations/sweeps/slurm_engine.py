@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from safmn_bench.ablations.metrics import HEADLINE
-from safmn_bench.ablations.record import RunFolder, forget_no_result
+from safmn_bench.ablations.record import RunFolder
+from safmn_bench.ablations.records import forget_no_result
 from safmn_bench.ablations.runs.failures import last_lines, record_failure
 from safmn_bench.ablations.runs.plan import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import Job

@@ -16,7 +16,7 @@ def print_summary(records: Sequence[Record]) -> None:
     header += [f"{name} {metric.heading(metric.title)}" for name in benchmarks for metric in metrics]
     rows = [record_row(record, benchmarks, metrics) for record in records]
     rows.append(["bicubic, same images", "-", "-", "-", *score_cells(records[0].bicubic, benchmarks, metrics)])
-    notes = [recipe_line(records[0]), f"Data: {records[0].data['placement']}.", records[0].protocol]
+    notes = [recipe_line(records[0]), f"Data: {records[0].data.get('placement', 'unknown')}.", records[0].protocol]
     notes += [collapse_line(record) for record in records if record.collapse]
     title = f"Measured, x{records[0].scale}"
     console.print_table(title, header, rows, notes)
@@ -41,9 +41,9 @@ def score_cells(
 
 def recipe_line(record: Record) -> str:
     """Recipe, iterations, speed and hardware in one line."""
-    machine = record.machine.get("gpu") or f"{record.machine['name']}, {record.machine['threads']} threads"
+    machine = record.machine.get("gpu") or f"{record.machine.get('name')}, {record.machine.get('threads')} threads"
     return (
-        f"recipe {record.recipe['name']}, {record.iterations} iterations in {record.train_seconds:.0f} s "
+        f"recipe {record.recipe.get('name')}, {record.iterations} iterations in {record.train_seconds:.0f} s "
         f"({record.images_per_second:.1f} images/s) on {machine}."
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations import cli
-from safmn_bench.ablations.record import TUNED, Record, read_record
+from safmn_bench.ablations.record import TUNED, Record
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
 from safmn_bench.ablations.runs.plan import Plan, conflict_of, finished_record
 from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals

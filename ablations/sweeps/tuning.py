@@ -18,7 +18,8 @@ from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.preflight import lr_choice, open_images, prepare_training, without_small
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.recipe import Recipe
-from safmn_bench.ablations.record import TUNED, RunFolder, read_record
+from safmn_bench.ablations.record import TUNED, RunFolder
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.jobs import Job, in_words
 from safmn_bench.ablations.sweeps.options import RunOptions

@@ -23,7 +23,8 @@ from safmn_bench.ablations.judging.significance import (
 )
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
-from safmn_bench.ablations.record import TUNED, WITHOUT_RESULT, Record, RunFolder, read_record
+from safmn_bench.ablations.record import TUNED, WITHOUT_RESULT, Record, RunFolder
+from safmn_bench.ablations.records import RECORDS, records_below
 from safmn_bench.ablations.scoring.score import comparable
 from safmn_bench.analysis.stats.contents import contents_of, differing
 from safmn_bench.models.errors import UserError
@@ -233,16 +234,12 @@ def _common_images(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> s
     return set.intersection(*runs) if runs else set()
 
 
-RECORDS = "*/x[234]/seed*/record.json"
-
-
 def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
-    """Every finished or collapsed run below `runs`, by variant, scale and seed.
+    """Every finished or collapsed run below `runs`, by variant, scale and seed; a record that cannot be read is told.
 
-    Raises UserError where the folder is missing or holds no record, where a record cannot be read, and where a run
-    stands there twice.
+    Raises UserError where the folder is missing or holds no such run, and where a run stands there twice.
     """
-    everything = _all_runs(runs)
+    everything = records_below(runs)
     found = [run for run in everything if run[1].status not in WITHOUT_RESULT]
     if not found:
         failed = "".join(f" {len(everything)} failed, such as {r.variant}: {r.error}." for _, r in everything[:1])
@@ -252,14 +249,14 @@ def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
 
 
 def find_unfinished(runs: Path) -> list[Record]:
-    """Every run below `runs` that failed or that halving stopped, by variant, scale and seed."""
-    return [record for _, record in _all_runs(runs) if record.status in WITHOUT_RESULT]
+    """Every run below `runs` that failed, that halving stopped, or whose record cannot be read, in the same order."""
+    return [record for _, record in records_below(runs) if record.status in WITHOUT_RESULT]
 
 
 def find_tuned(runs: Path) -> list[Record]:
     """Every finished or collapsed run at its network's own learning rate, by variant, scale and seed."""
     below = runs / TUNED
-    found = [record for _, record in _all_runs(below)] if below.is_dir() else []
+    found = [record for _, record in records_below(below)] if below.is_dir() else []
     return [record for record in found if record.status not in WITHOUT_RESULT]
 
 
@@ -273,18 +270,6 @@ def _require_each_once(runs: Sequence[tuple[RunFolder, Record]]) -> None:
                 f"{other.path} and {folder.path} hold one run: the same configuration and seed {record.seed}. One is a "
                 "copy, which would count as a run of its own: take it away."
             )
-
-
-def _all_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
-    if not runs.is_dir():
-        raise UserError(f"{runs} is not a folder. Give the folder that run.py wrote to (its --out).")
-    found: list[tuple[RunFolder, Record]] = []
-    for path in runs.glob(RECORDS):
-        folder = RunFolder(path.parent)
-        record = read_record(folder)
-        if record is not None:
-            found.append((folder, record))
-    return sorted(found, key=lambda item: (item[1].variant, item[1].scale, item[1].seed))
 
 
 def variants_of(records: Sequence[Record]) -> dict[str, list[Record]]:

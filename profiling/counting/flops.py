@@ -8,7 +8,6 @@ a table is slow only once and an edited network is never answered from memory.
 
 import hashlib
 import json
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -21,12 +20,11 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.activation_count import _DEFAULT_SUPPORTED_OPS as ACTIVATION_HANDLES
 from torch import nn
 
-from safmn_bench.models.errors import UserError
 from safmn_bench.models.keeping import cache_folder, package_folder
 from safmn_bench.models.own.adaptation import padding_of
 from safmn_bench.models.reparameterisation import deployed, has_parts_to_merge
 from safmn_bench.models.variants import Candidate
-from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.sealed import recalled, remember
 
 LR_SIZES = {2: (640, 360), 3: (427, 240), 4: (320, 180)}
 """LR size by scale for an HR image of 1280x720; the longer side first, as the authors' script has it."""
@@ -104,16 +102,13 @@ def complexity(candidate: Candidate, scale: int) -> Complexity:
     Raises UserError for a scale that the candidate does not support.
     """
     memory = cache_folder() / "complexity" / f"{_digest(candidate, scale)}.json"
-    if (known := _recall(memory)) is not None:
+    if (known := recalled(memory, _counted)) is not None:
         return known
     with torch.random.fork_rng(devices=[]):  # the fresh weights must not move the caller's random state
         network = candidate.build(scale)
     module, input_shape = counted_form(network, scale)
     counted = replace(count(module, input_shape), remarks=_remarks(network, *LR_SIZES[scale]))
-    try:
-        write_json(memory, asdict(counted))
-    except UserError as error:
-        warnings.warn(f"The count is not remembered. {error}", stacklevel=2)
+    remember(memory, asdict(counted))
     return counted
 
 
@@ -146,13 +141,8 @@ def counted_at(
     return network, (1, 3, lr_height, lr_width)
 
 
-def _recall(memory: Path) -> Complexity | None:
-    """A remembered count, or None; an unreadable or outdated one is counted again."""
-    try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-        return Complexity(**{**known, "input_shape": tuple(known["input_shape"]), "remarks": tuple(known["remarks"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+def _counted(known: dict[str, Any]) -> Complexity:
+    return Complexity(**{**known, "input_shape": tuple(known["input_shape"]), "remarks": tuple(known["remarks"])})
 
 
 def _digest(candidate: Candidate, scale: int) -> str:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from short_runs import weights_and_losses
 
-from safmn_bench.ablations.record import RunFolder, read_record
+from safmn_bench.ablations.record import RunFolder
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.run import main
 
 OLD = Path(__file__).parents[2] / "fixtures" / "run_of_0_1_0"

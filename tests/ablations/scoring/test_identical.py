@@ -10,7 +10,8 @@ from made_records import made_record, write_run
 
 from safmn_bench.ablations import evaluate
 from safmn_bench.ablations.metrics import METRICS, finite_mean
-from safmn_bench.ablations.record import RunFolder, read_record
+from safmn_bench.ablations.record import RunFolder
+from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.scoring.score import ImageScore, Scores
 from safmn_bench.ablations.sweeps.summary import print_summary
 from safmn_bench.analysis import report, study, tables
