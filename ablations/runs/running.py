@@ -17,7 +17,7 @@ from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.record_schema import dataset
 from safmn_bench.ablations.records import forget_no_result, with_means
 from safmn_bench.ablations.runs.plan import Plan, claim, finished_record
-from safmn_bench.ablations.scoring.score import Protocol, score, score_bicubic
+from safmn_bench.ablations.scoring.score import ImageScore, Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
@@ -72,7 +72,7 @@ def run_held(
     plan.folder.record.unlink(missing_ok=True)  # of weights that are replaced now: it must not vouch for the new ones
     if trained.weights is not None:
         checkpoint.save(plan.folder.weights, {"params": trained.weights})
-        scores = scores_of(plan, trained.weights)
+        scores = scores_of(plan, trained.weights, stop)
     record = record_of(plan, trained, scores)
     record.write(plan.folder)
     return record
@@ -95,7 +95,12 @@ def train(
     def validate(network: nn.Module) -> Scores:
         """Scores on the first benchmark: the others are scored once, at the end."""
         first = plan.benchmarks[0]
-        return {first.name: score(network, first, plan.protocol, device, watch=board.watch).means}
+
+        def watch(image: ImageScore, sr: torch.Tensor) -> None:
+            stop()  # asking shows a launcher that the run lives; it ends at the next iteration
+            board.watch(image, sr)
+
+        return {first.name: score(network, first, plan.protocol, device, watch=watch).means}
 
     def report(done: int, loss: float, scores: Scores | None) -> None:
         if group.main:
@@ -109,12 +114,16 @@ def train(
         board.close()
 
 
-def scores_of(plan: Plan, weights: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Final scores on every benchmark, of the saved weights in a network built anew."""
+def scores_of(plan: Plan, weights: dict[str, torch.Tensor], stop: Callable[[], bool]) -> dict[str, Any]:
+    """Final scores on every benchmark, of the saved weights in a network built anew; `stop` is asked alone."""
     network = plan.candidate.build(plan.scale)
     network.load_state_dict(weights)
     network = network.to(plan.device).eval()
-    return {b.name: score(network, b, plan.protocol, plan.device).to_dict() for b in plan.benchmarks}
+
+    def watch(*_: object) -> None:
+        stop()
+
+    return {b.name: score(network, b, plan.protocol, plan.device, watch=watch).to_dict() for b in plan.benchmarks}
 
 
 def record_of(plan: Plan, trained: Trained, scores: dict[str, Any]) -> Record:

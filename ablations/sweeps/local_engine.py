@@ -1,10 +1,13 @@
 """Many runs on this machine: each in a process of its own, as many at a time as there are slots.
 
-A run that crashes, runs out of memory or is killed takes no other one with it. Processes are forked from a server that
+A run that crashes, runs out of memory or is killed takes no other one with it. One that gives no sign of life, as it
+does with every iteration and every image that it scores, is told, and killed as soon as the sweep is told to stop: it
+could not save, and its last checkpoint stays. Processes are forked from a server that
 has imported everything and computed nothing, so that starting one costs a fraction of a second.
 """
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,8 +24,10 @@ from safmn_bench.ablations.sweeps.worker import Slot, slots_of, work
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.door import deaf_to_interrupts
 from safmn_bench.profiling.common.locks import is_held
+from safmn_bench.profiling.common.processes import suspended
 
 LOOK_S = 0.2  # between looks at signals, and redraws
+QUIET_S = 60.0  # without a sign of life, after which a run is told to hang
 SILENT_S = 3600.0  # after which a network of one's own that says nothing is taken to hang
 PATIENCE_S = 120.0  # for a run to save when told to stop
 
@@ -37,6 +42,13 @@ class Running:
     connection: Connection
     heard: float
     """When it last said anything."""
+    told: bool = False
+    """Whether it was said that it hangs."""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it gives no sign of life, or cannot: its process is stopped."""
+        return time.monotonic() - self.heard > QUIET_S or suspended(self.process.pid or 0)
 
 
 def open_engine(options: RunOptions) -> "LocalEngine":
@@ -54,6 +66,7 @@ class LocalEngine:
         self.device = self.planning_device = device
         self.free, self.target = list(slots), target
         self.running: list[Running] = []
+        self.looked = time.monotonic()
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["safmn_bench.ablations.sweeps.worker"])
 
@@ -64,26 +77,40 @@ class LocalEngine:
 
     def watch(self, jobs: Sequence[Job]) -> None:
         """Take in messages for a moment; with a free slot, also look at jobs that another launcher had."""
+        self._rest()
         for ended in self._ended():
             self.running.remove(ended)
             self.free.append(ended.slot)
+        for run in self.running:
+            _tell_whether_it_hangs(run)
         if self.free:
             _take_back(jobs)
 
     def stop(self, jobs: Sequence[Job]) -> None:
-        """Tell what runs to save and end, and wait; one that takes too long is killed (its checkpoint stays)."""
+        """Tell what runs to save and end, and wait; one that hangs, or takes too long, is killed: its checkpoint stays.
+
+        Interrupted once more, it kills them all.
+        """
         for run in self.running:
             run.process.terminate()
         deadline = time.monotonic() + PATIENCE_S
-        for run in self.running:
-            told = False
-            while not told and run.connection.poll(max(0.0, deadline - time.monotonic())):
-                told = not _received(run)
-            if not told:
-                run.process.kill()
-                run.process.join()
-                run.job.state = "stopped"
-        self.running.clear()
+        try:
+            for run in self.running:
+                if not _ends(run, deadline):
+                    _kill(run)
+        except BaseException:
+            for run in self.running:
+                _kill(run)
+            raise
+        finally:
+            self.running.clear()
+
+    def _rest(self) -> None:
+        """Leave out of every silence the time in which this process was stopped (Ctrl-Z) and could hear nothing."""
+        now = time.monotonic()
+        for run in self.running if now - self.looked > QUIET_S / 2 else ():
+            run.heard += now - self.looked
+        self.looked = now
 
     def _started(self, job: Job, slot: Slot) -> Running:
         receive, send = self.context.Pipe(duplex=False)
@@ -123,12 +150,46 @@ def _gone(run: Running) -> bool:
     return not run.process.is_alive() and not run.connection.poll()
 
 
+def _ends(run: Running, deadline: float) -> bool:
+    """Take in messages up to the last one; False where the run hangs, or the deadline passes."""
+    while time.monotonic() < deadline and not run.hangs:
+        if run.connection.poll(LOOK_S):
+            run.heard = time.monotonic()
+            if not _received(run):
+                return True
+    return False
+
+
+def _kill(run: Running) -> None:
+    run.process.kill()
+    run.process.join()
+    run.job.state = "stopped"
+    run.job.cause = run.job.cause or "killed: it hung, or took too long to save; its last checkpoint stays"
+
+
+def _tell_whether_it_hangs(run: Running) -> None:
+    """A line on stderr when a run falls silent, and one when it is heard again."""
+    if run.hangs == run.told:
+        return
+    run.told, pid = run.hangs, run.process.pid
+    line = f"{run.job.plan.title} is heard again."
+    if run.told:
+        why = f"is stopped (kill -CONT {pid} lets it go on)" if suspended(pid or 0) else "seems to hang"
+        line = (
+            f"{run.job.plan.title}: no sign of life for {time.monotonic() - run.heard:.0f} s; its process {pid} {why}. "
+            f"kill -9 {pid} ends it alone, Ctrl-C all; the same command goes on from its checkpoint."
+        )
+    print(line, file=sys.stderr, flush=True)
+
+
 def _received(run: Running) -> bool:
     """Take in one message; False at the last one, or at the end of the process without it."""
     try:
         kind, *values = run.connection.recv()
     except (EOFError, OSError):
         kind, values = "killed", []
+    if kind == "alive":
+        return True
     if kind == "progress":
         done, loss, scores = values
         run.job.note(done, loss, headline_of(scores))

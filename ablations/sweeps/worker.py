@@ -1,13 +1,14 @@
 """One run in a process of its own: what it is given, and what it tells the process that started it.
 
-Messages are tuples: ("progress", iterations done, loss, scores or None); then one of ("done", status or AT_CUT),
-("busy", owner), ("stopped", where), ("failed", cause). A process that ends without the last was killed.
+Messages are tuples: ("progress", iterations done, loss, scores or None), ("alive",); then one of ("done", status or
+AT_CUT), ("busy", owner), ("stopped", where), ("failed", cause). A process that ends without the last was killed.
 """
 
 import contextlib
 import os
 import resource
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.locks import Busy
 from safmn_bench.profiling.common.memory import free_bytes, keep_freed_memory
 
+ALIVE_S = 2.0  # between signs of life
 _OWN_BYTES = 2**31  # what libraries and threads' stacks hold already
 
 
@@ -43,13 +45,20 @@ class Report:
 
     def __init__(self, connection: Connection) -> None:
         self.connection, self.alone = connection, False
+        self.said = 0.0
 
     def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
         """Send what came in."""
         self.send("progress", done, loss, scores)
 
+    def live(self) -> None:
+        """Say, now and then, that the run goes on: called with every iteration, and with every image that is scored."""
+        if time.monotonic() - self.said > ALIVE_S:
+            self.send("alive")
+
     def send(self, *message: object) -> None:
         """Send a message, if anybody is there."""
+        self.said = time.monotonic()
         try:
             self.connection.send(message)
         except OSError:
@@ -67,7 +76,12 @@ def work(plan: Plan, slot: Slot, connection: Connection) -> None:
         confine(plan.device)
     report = Report(connection)
     with stop_on_signals() as stop:
-        last = outcome(plan, report, lambda: stop() or report.alone)
+
+        def asked() -> bool:
+            report.live()
+            return stop() or report.alone
+
+        last = outcome(plan, report, asked)
     report.send(*last)
 
 

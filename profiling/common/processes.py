@@ -18,10 +18,20 @@ def alive(pid: int) -> bool:
 
 
 def _zombie(pid: int) -> bool:
+    return _state(pid) == "Z"
+
+
+def suspended(pid: int) -> bool:
+    """Whether a process of this machine is stopped (SIGSTOP, Ctrl-Z): it does nothing until SIGCONT, or SIGKILL."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str:
+    """The kernel's letter for what a process does; empty where that is not told."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[0]
     except (OSError, IndexError):
-        return False
+        return ""
 
 
 def host() -> str:
