@@ -145,7 +145,21 @@ def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
     seconds = seconds_of([job.plan for job in todo], options.slots_per_device)
     if seconds is not None:
         line += f", about {duration(seconds)} of training from the first iteration on, by steps measured now"
-    print(f"{line}.", flush=True)
+    print(" ".join([f"{line}.", *rules_of(jobs, options)]), flush=True)
+
+
+def rules_of(jobs: Sequence[Job], options: RunOptions) -> list[str]:
+    """What a sweep that decides by its own runs may leave out of this plan, or add to it, in a sentence each."""
+    networks = len({(job.plan.candidate.name, job.plan.scale) for job in jobs})
+    told = []
+    if cuts := sorted({job.plan.until for job in jobs if job.plan.until is not None}):
+        told.append(f"After iteration {', '.join(map(str, cuts))} networks surely not in the top half stop.")
+    if options.seeds_until is not None:
+        told.append(f"Undecided networks and the baseline get more seeds, up to {options.max_seeds} of each.")
+    if options.tune_lr is not None:
+        trials = networks * len(set(options.tune_lr))
+        told.append(f"Then follow {trials} trials of learning rates, and up to {len(jobs)} runs at each network's own.")
+    return told
 
 
 def state_of(job: Job) -> str:

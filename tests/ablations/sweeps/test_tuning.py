@@ -16,7 +16,7 @@ from safmn_bench.ablations.run import main
 from safmn_bench.ablations.runs import running
 from safmn_bench.ablations.runs.failures import without_result
 from safmn_bench.ablations.runs.running import run
-from safmn_bench.ablations.sweeps import tuning
+from safmn_bench.ablations.sweeps import sweep, tuning
 from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.jobs import Job
 from safmn_bench.ablations.sweeps.options import arguments
@@ -106,6 +106,13 @@ def test_the_best_on_the_held_out_images_is_chosen_and_a_collapse_never(call: li
 def test_rates_that_say_nothing_are_refused(call: list[str], rates: tuple[str, ...], said: str):
     with pytest.raises(UserError, match=said):
         arguments().read([*call, "--tune-lr", *rates])
+
+
+def test_the_plan_says_what_comes_on_top(call: list[str], monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setattr(sweep, "seconds_of", lambda *_: None)
+    assert main([*call, "--seeds", "0", "1", "--dry-run"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "4 runs: 0 done, 4 to do. Then follow 6 trials of learning rates, and up to 4 runs at each" in said
 
 
 def records(rate: dict[str, float] | None, shift: dict[str, float]) -> list:
