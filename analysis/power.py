@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
 
     options = arguments().read(argv)
     from safmn_bench.ablations.metrics import HEADLINE
-    from safmn_bench.analysis.plots import power_curves
+    from safmn_bench.analysis.plots import comparisons
     from safmn_bench.analysis.plots.style import save, style
     from safmn_bench.analysis.stats.command import known_noise, lines_of, show
     from safmn_bench.profiling.common.files import write_csv
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.figure:
         shown = {where: noise for where, noise in known.items() if where[1] == HEADLINE} or known
         with style():
-            figure = power_curves.draw(shown, networks=networks, chance=options.chance)
+            figure = comparisons.power_figure(shown, networks=networks, chance=options.chance)
             paths = save(figure, options.figure.parent, options.figure.name)
         print(f"Written: {', '.join(map(str, paths))}")
     return 0

@@ -27,7 +27,7 @@ from safmn_bench.analysis.findings.rows import (
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
 from safmn_bench.analysis.plots.command import Runs, difference_figure, loss_figure, tradeoff_figure
-from safmn_bench.analysis.plots.differences import delta_figure
+from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import Profiles

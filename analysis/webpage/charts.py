@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots import loss_curves, tradeoff
-from safmn_bench.analysis.plots.differences import delta_figure
+from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.loss_curves import Curve
 from safmn_bench.analysis.plots.options import AXES
 from safmn_bench.analysis.plots.style import label, style

@@ -1,23 +1,53 @@
-"""The difference that a number of seeds finds: a panel per benchmark, alone and within the family, with intervals."""
+"""Comparisons with the baseline as pictures: differences with their intervals, and what a number of seeds finds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
-from safmn_bench.ablations.metrics import METRICS
-from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
+from safmn_bench.analysis.plots.style import COLOURS, DASHES, label, style
+from safmn_bench.analysis.stats.groups import BASELINE, Measured
 
 SEEDS = (2, 3, 4, 5, 6, 8, 10, 14, 20, 30)
 _TICKS = (2, 3, 5, 10, 20, 30)
 _COLUMNS = 3
 _PANEL_INCHES = (2.3, 2.2)
+_ROW_INCHES = 0.26
 
 
-def draw(known: Mapping[tuple[str, str], Noise], *, networks: int, chance: float = CHANCE) -> Figure:
-    """One panel for each (benchmark, metric) of `known`; the bands are the 95 % intervals of the estimate."""
+def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
+    """Differences from the baseline with their intervals, a line per network; filled where significant."""
+    metric = METRICS[HEADLINE]
+    compared = [(row, comparison) for row in rows if (comparison := row.comparisons.get((dataset, HEADLINE)))]
+    compared.sort(key=lambda pair: pair[1].difference)
+    with style():
+        figure = Figure(figsize=(6.0, 0.7 + _ROW_INCHES * len(compared)), layout="constrained")
+        axes = figure.add_subplot()
+        for y, (_, comparison) in enumerate(compared):
+            stands = comparison.verdict in ("", "(alone)")
+            axes.errorbar(
+                comparison.difference, y, xerr=comparison.half_width, fmt="o", color=COLOURS[0 if stands else 1],
+                capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=COLOURS[0] if stands else "none",
+            )  # fmt: skip
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set_yticks(range(len(compared)), [label(row.name) for row, _ in compared])
+        axes.set_ylim(-0.7, len(compared) - 0.3)
+        axes.set_xlabel(
+            f"{metric.heading(f'{metric.label} minus that of {BASELINE} on {label(dataset)}')}, 95 % interval"
+        )
+        axes.grid(True, axis="x")
+        axes.set_axisbelow(True)
+    return figure
+
+
+def power_figure(known: Mapping[tuple[str, str], Noise], *, networks: int, chance: float = CHANCE) -> Figure:
+    """The difference that a number of seeds finds, alone and within the family.
+
+    A panel for each (benchmark, metric) of `known`; the bands are the 95 % intervals of the estimate.
+    """
     columns = min(_COLUMNS, len(known))
     rows = -(-len(known) // columns)
     width, height = _PANEL_INCHES
