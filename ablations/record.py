@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """What a resumed run needs."""
+        """Everything that a resumed run needs."""
         return self.path / "last.pt"
 
     @property
@@ -82,7 +82,7 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What a run in a process of its own printed."""
+        """The output of a run in a process of its own."""
         return self.path / "log.txt"
 
 

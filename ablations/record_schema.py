@@ -1,4 +1,4 @@
-"""What a record must hold to be shown: kinds of values, finite numbers, and scores that are those of their images.
+"""The conditions for a record to be shown: kinds of values, finite numbers, and scores that are those of their images.
 
 A check is a function of a value and its place (`scores.Set5.psnr_y_db`); it raises ValueError with what is wrong there.
 What is not named here may be anything that JSON has: later versions add to a record.
@@ -60,14 +60,14 @@ def score(value: Any, at: str) -> None:
 
 
 def anything(value: Any, at: str, depth: int = 0) -> None:
-    """What JSON has, its numbers finite."""
+    """Anything that JSON has, its numbers finite."""
     if isinstance(value, float) and not math.isfinite(value):
         raise _wrong(value, at, "finite numbers")
     if depth > _DEEPEST:
         raise ValueError(f"{at} is nested more than {_DEEPEST} deep")
     if isinstance(value, list | dict):
-        for one in value.values() if isinstance(value, dict) else value:
-            anything(one, at, depth + 1)
+        for inner in value.values() if isinstance(value, dict) else value:
+            anything(inner, at, depth + 1)
 
 
 def among(*allowed: Any) -> Check:
@@ -89,8 +89,8 @@ def each(kind: Check) -> Check:
     """An object whose values are all of one kind."""
 
     def check(value: Any, at: str) -> None:
-        for key, one in _object(value, at).items():
-            kind(one, f"{at}.{key}")
+        for key, inner in _object(value, at).items():
+            kind(inner, f"{at}.{key}")
 
     return check
 
@@ -101,8 +101,8 @@ def listed(kind: Check) -> Check:
     def check(value: Any, at: str) -> None:
         if not isinstance(value, list | tuple):
             raise _wrong(value, at, "a list")
-        for index, one in enumerate(value):
-            kind(one, f"{at}.{index}")
+        for index, inner in enumerate(value):
+            kind(inner, f"{at}.{index}")
 
     return check
 

@@ -47,7 +47,7 @@ def records_below(runs: Path) -> list[tuple[RunFolder, Record]]:
     """
     if not runs.is_dir():
         raise UserError(f"{runs} is not a folder. Give the folder that run.py wrote to (its --out).")
-    found: list[tuple[RunFolder, Record]] = []
+    read: list[tuple[RunFolder, Record]] = []
     for path in runs.glob(RECORDS):
         folder = RunFolder(path.parent)
         try:
@@ -58,12 +58,12 @@ def records_below(runs: Path) -> list[tuple[RunFolder, Record]]:
                 print(f"warning: left out: {error}", file=sys.stderr)
             _told.add(path)
         if record is not None:
-            found.append((folder, record))
-    return sorted(found, key=lambda item: (item[1].variant, item[1].scale, item[1].seed))
+            read.append((folder, record))
+    return sorted(read, key=lambda item: (item[1].variant, item[1].scale, item[1].seed))
 
 
 def unreadable(folder: RunFolder, cause: str) -> Record:
-    """What stands for a run whose record cannot be read: named by its folder, without a result."""
+    """The stand-in for a run whose record cannot be read: named by its folder, without a result."""
     seed, scale = folder.path.name.removeprefix("seed"), folder.path.parent.name.removeprefix("x")
     nothing: dict[str, Any] = dict.fromkeys(("params", "flops", "acts", "iterations"), 0)
     empty: dict[str, Any] = {
@@ -89,7 +89,7 @@ def unreadable(folder: RunFolder, cause: str) -> Record:
 
 def with_means(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Scores whose means are those of the finite images, as they are now written: before, one infinite made none."""
-    found = {}
+    by_dataset = {}
     for dataset, values in scores.items():
         images = values.get("images", {}).values()
         means = {
@@ -97,8 +97,8 @@ def with_means(scores: Mapping[str, Any]) -> dict[str, Any]:
             for metric, mean in values.items()
             if mean is None and all(metric in image for image in images)
         }
-        found[dataset] = {**values, **{metric: mean for metric, mean in means.items() if math.isfinite(mean)}}
-    return found
+        by_dataset[dataset] = {**values, **{metric: mean for metric, mean in means.items() if math.isfinite(mean)}}
+    return by_dataset
 
 
 def forget_no_result(folder: RunFolder) -> None:

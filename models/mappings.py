@@ -96,7 +96,7 @@ def _text_of(path: Path) -> str:
 
 
 def plain_value(text: str) -> Any:
-    """What YAML text means. Raises yaml.YAMLError where it means nothing, or nothing plain."""
+    """The content of YAML text. Raises yaml.YAMLError where it means nothing, or nothing plain."""
     loader = _EachKeyOnce(text)
     try:
         node = loader.get_single_node()

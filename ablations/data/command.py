@@ -1,4 +1,4 @@
-"""What prepare.py does: check training sets, pack them, and say what was packed, how fast, and where."""
+"""The work of prepare.py: check training sets, pack them, and say what was packed, how fast, and where."""
 
 import time
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def prepare(options: PrepareOptions) -> None:
                 progress=shown_in(bar, stages),
                 verify=options.verify,
             )
-        folders = [one.folder for one in sets]
+        folders = [training_set.folder for training_set in sets]
         show(
             packed,
             [*image_notes(packed.treatments, folders), *notes_of(benchmarks)],

@@ -29,7 +29,7 @@ class DamagedPack(UserError):
 
 
 class Pixels(Protocol):
-    """What is checked: pack.PackedSet."""
+    """The part of pack.PackedSet that is checked."""
 
     folder: Path
     names: list[str]

@@ -102,6 +102,7 @@ def write_pack(
             return i, facts
 
         with _single_threaded_torch(), ThreadPoolExecutor(workers or default_workers(places)) as pool:
+            # in order: the first bad image is named, whichever thread is done first
             for i, facts in pool.map(work, todo):
                 journal.add(i, facts)
                 progress("packing", len(journal.done), len(items))
@@ -158,6 +159,7 @@ def locked(folder: Path) -> Iterator[None]:
 def _data_files(folder: Path, places: Places) -> Iterator[tuple[int, int]]:
     """Descriptors of hr.bin and lr.bin at their full sizes. Raises UserError where the disk has no room for them."""
     paths = {folder / "hr.bin": places.hr_bytes, folder / "lr.bin": places.lr_bytes}
+    # not st_size, since the files are sparse at first; st_blocks counts 512 bytes on every disk
     there = sum(path.stat().st_blocks * 512 for path in paths if path.exists())
     needed, free = sum(paths.values()) - there, shutil.disk_usage(folder).free
     if needed > free:
@@ -169,7 +171,7 @@ def _data_files(folder: Path, places: Places) -> Iterator[tuple[int, int]]:
     try:
         for path, size in paths.items():
             descriptors.append(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
-            os.truncate(descriptors[-1], size)
+            os.truncate(descriptors[-1], size)  # whole from the start: threads write images in any order
         yield descriptors[0], descriptors[1]
     finally:
         for descriptor in descriptors:

@@ -1,4 +1,4 @@
-"""What runs that are there tell about the noise of those to come."""
+"""The noise of runs to come, as runs that are there tell it."""
 
 import json
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def scores_on(records: Sequence[Record], dataset: str, metric: str) -> dict[str,
 
 def noises(records: Sequence[Record], baseline: str = "baseline") -> dict[tuple[str, str], Noise]:
     """(benchmark, metric) -> what moves its scores. Raises UserError: no baseline, or no seed repeated."""
-    found: dict[tuple[str, str], Noise] = {}
+    by_score: dict[tuple[str, str], Noise] = {}
     if baseline not in networks_of(records):
         raise UserError(
             f"Among the runs is no {baseline}, which differences are taken from (there: "
@@ -59,8 +59,8 @@ def noises(records: Sequence[Record], baseline: str = "baseline") -> dict[tuple[
         for metric in metrics_in(key for record in records for key in record.scores.get(dataset, {})):
             scores = scores_on(records, dataset, metric.name)
             if baseline in scores:
-                found[dataset, metric.name] = noise_of(scores, baseline)
-    known = {where: noise for where, noise in found.items() if noise.run.freedom}
+                by_score[dataset, metric.name] = noise_of(scores, baseline)
+    known = {where: noise for where, noise in by_score.items() if noise.run.freedom}
     if not known:
         raise UserError(
             "The runs tell no noise: at least one network needs two seeds, finished and scored on the same images. "

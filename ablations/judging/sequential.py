@@ -53,17 +53,17 @@ def spent(level: float, share: float) -> float:
 
 def critical_values(level: float, shares: Sequence[float]) -> list[float]:
     """|z| at each look (n,) beyond which a comparison is found, two-sided."""
-    found: list[float] = []
+    bounds: list[float] = []
     before, nodes, density = 0.0, np.zeros(1), np.ones(1)  # of sqrt(t) z where no look has found it, times weights
     for share in shares:
         step = math.sqrt(share - before)
         bound = _bound(spent(level, share) - (spent(level, before) if before else 0.0), nodes, density, step, share)
-        found.append(bound / math.sqrt(share))
+        bounds.append(bound / math.sqrt(share))
         at = bound * _NODES
         moved = np.exp(-(((at[:, None] - nodes) / step) ** 2) / 2) / (math.sqrt(2 * math.pi) * step)
         density = moved @ density * bound * _WEIGHTS
         before, nodes = share, at
-    return found
+    return bounds
 
 
 def _bound(chance: float, nodes: np.ndarray, density: np.ndarray, step: float, share: float) -> float:
@@ -73,8 +73,8 @@ def _bound(chance: float, nodes: np.ndarray, density: np.ndarray, step: float, s
         out = ndtr((nodes - bound) / step) + ndtr((-bound - nodes) / step)
         return math.log(max(float(out @ density), 1e-300)) - math.log(max(chance, 1e-200))
 
-    found: Any = optimize.brentq(beyond, 1e-9, 40 * math.sqrt(share))
-    return float(found)
+    root: Any = optimize.brentq(beyond, 1e-9, 40 * math.sqrt(share))
+    return float(root)
 
 
 @functools.lru_cache(maxsize=32)
@@ -97,7 +97,7 @@ def compare_at_looks(
 
     A network has a look wherever it and the baseline have that many seeds. Raises ValueError as `compare`.
     """
-    found = compare(scores, baseline, twins, dropped=dropped)
+    latest = compare(scores, baseline, twins, dropped=dropped)
     chances: dict[str, list[float]] = {}
     for index in range(looks.most - looks.first + 1):
         seeds = looks.first + index
@@ -106,10 +106,13 @@ def compare_at_looks(
             break
         seen = compare(_first(scores, seeds), baseline, twins, dropped=dropped)
         for name in (name for name in here if name != baseline):
-            found[name] = seen[name]
+            latest[name] = seen[name]
             if (p := seen[name].p) is not None:
                 chances.setdefault(name, []).append(overall(p, index, looks.shares))
-    judged = {name: replace(one, p=min(chances[name]) if name in chances else None) for name, one in found.items()}
+    judged = {
+        name: replace(comparison, p=min(chances[name]) if name in chances else None)
+        for name, comparison in latest.items()
+    }
     return holm_once(judged, twins or {}, dropped)
 
 

@@ -74,7 +74,7 @@ class Comparison:
     """Runs of this network."""
     images: int
     run: Deviation | None = None
-    """What training again changes, over all networks of the family; None where untested."""
+    """Scatter of training again, over all networks of the family; None where untested."""
     family: int = 1
     """How many networks are compared with this baseline: what `p_holm` is corrected for."""
 
@@ -125,27 +125,34 @@ def compare(
     family = _Family(scores)
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
-    found = {name: family.against(baseline, name) for name in family.networks if name != baseline}
+    compared = {name: family.against(baseline, name) for name in family.networks if name != baseline}
     run = Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom) if family.freedom else None
-    return holm_once({name: replace(one, run=run) for name, one in found.items()}, twins or {}, dropped)
+    return holm_once(
+        {name: replace(comparison, run=run) for name, comparison in compared.items()}, twins or {}, dropped
+    )
 
 
-def holm_once(found: Mapping[str, Comparison], twins: Mapping[str, str], dropped: int = 0) -> dict[str, Comparison]:
+def holm_once(compared: Mapping[str, Comparison], twins: Mapping[str, str], dropped: int = 0) -> dict[str, Comparison]:
     """The same with `p_holm` and the family's size; `twins` and `dropped` as `compare` has them."""
-    firsts = {name: twin for name, twin in twins.items() if name in found and twin in found}
-    tested = {name: one.p for name, one in found.items() if one.p is not None and name not in firsts}
+    firsts = {name: twin for name, twin in twins.items() if name in compared and twin in compared}
+    tested = {
+        name: comparison.p for name, comparison in compared.items() if comparison.p is not None and name not in firsts
+    }
     adjusted = dict(zip(tested, holm([*tested.values(), *[1.0] * dropped]), strict=False))
-    size = len(found) - len(firsts) + dropped
-    return {name: replace(one, p_holm=adjusted.get(firsts.get(name, name)), family=size) for name, one in found.items()}
+    size = len(compared) - len(firsts) + dropped
+    return {
+        name: replace(comparison, p_holm=adjusted.get(firsts.get(name, name)), family=size)
+        for name, comparison in compared.items()
+    }
 
 
 def noise_of(scores: Scores, baseline: str) -> Noise:
-    """What moves these scores, over all networks. Raises ValueError: no baseline, or no image that all runs have."""
+    """Scatter of scores by source, over all networks. Raises ValueError: no baseline, or no image of all runs."""
     family = _Family(scores)
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
     others = {name: family.against(baseline, name) for name in family.networks if name != baseline}
-    alike = [name for name, one in others.items() if one.p is None or one.p >= 1 - LEVEL]
+    alike = [name for name, comparison in others.items() if comparison.p is None or comparison.p >= 1 - LEVEL]
     nearest = sorted(others, key=lambda name: abs(others[name].difference))[:1]
     return Noise(
         run=Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom),
@@ -219,11 +226,11 @@ class _Family:
             return 0.0
         rows = {name: self.coefficients[self.networks.index(name)] for name in (baseline, *others)}
         seeds = {name: int((self.names == name).sum()) for name in rows}
-        found = []
+        variances = []
         for name in others:
             rest = self.rest_variance * (1 / seeds[name] + 1 / seeds[baseline])
-            found.append((float(np.var(rows[name] - rows[baseline], ddof=1)) - rest) / 2)
-        return float(np.mean(found))
+            variances.append((float(np.var(rows[name] - rows[baseline], ddof=1)) - rest) / 2)
+        return float(np.mean(variances))
 
     def against(self, baseline: str, name: str) -> Comparison:
         """One network minus another, with interval and p where the family has a repeated seed."""

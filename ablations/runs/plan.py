@@ -1,4 +1,4 @@
-"""What a run is: everything that decides its result, and what its folder holds of it already."""
+"""The plan of a run: everything that decides its result, and what its folder holds of it already."""
 
 import hashlib
 import json
@@ -102,7 +102,7 @@ def has_its_weights(plan: Plan, record: Record) -> bool:
 
 
 def conflict_of(plan: Plan) -> str:
-    """What to say where the folder holds a run of another configuration, with the difference; else nothing.
+    """Words for a folder that holds a run of another configuration, with the difference; else nothing.
 
     Raises UserError where its config.yaml cannot be read.
     """

@@ -83,7 +83,7 @@ def images_for(options: RunOptions, scale: int, device: torch.device, patch: int
         sets = without_small(sets, scale, patch)
     with progress() as bar:
         training_set = prepare_training(sets, benchmarks, scale=scale, patch=patch, progress=shown_in(bar, set()))
-    for note in [*image_notes(training_set.treatments, [one.folder for one in sets]), *notes_of(benchmarks)]:
+    for note in [*image_notes(training_set.treatments, [opened.folder for opened in sets]), *notes_of(benchmarks)]:
         print(f"note: {note}", file=sys.stderr)
     size = training_set.hr.nbytes + training_set.lr.nbytes
     placement = choose_placement(size, device, options.slots_per_device)
@@ -104,7 +104,9 @@ def twins_among(plans: Sequence[Plan]) -> dict[str, str]:
 
 
 def _twins(candidates: Iterable[tuple[Candidate, Recipe]]) -> dict[str, str]:
-    networks = {one.name: (one.config, recipe) for one, recipe in candidates if one.config is not None}
+    networks = {
+        candidate.name: (candidate.config, recipe) for candidate, recipe in candidates if candidate.config is not None
+    }
     return twins(networks) if len(networks) > 1 else {}
 
 
@@ -132,8 +134,8 @@ def named_candidates(options: RunOptions) -> list[Candidate]:
     if options.table:
         return list(TABLE3 if options.table == 3 else TABLE4)
     names = [options.variant] if options.variant else options.variants or options.model or ()
-    found = {candidate.name: candidate for candidate in map(as_trained, map(find_candidate, names))}
-    return list(found.values())
+    named = {candidate.name: candidate for candidate in map(as_trained, map(find_candidate, names))}
+    return list(named.values())
 
 
 _LR_KEYS = ("lr", "lr_pattern", "lr_is_not_bicubic")

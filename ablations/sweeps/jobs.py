@@ -11,7 +11,7 @@ from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.profiling.common.locks import is_held
 
 BASELINE = "baseline"
-"""What the other networks of a sweep are compared with."""
+"""The network that the others of a sweep are compared with."""
 AT_CUT = "at the cut"
 """A job's state: trained as far as it was to go for now."""
 OTHER = "other configuration"

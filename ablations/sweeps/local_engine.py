@@ -92,7 +92,7 @@ class LocalEngine:
         Interrupted once more, it kills them all.
         """
         for run in self.running:
-            run.process.terminate()
+            run.process.terminate()  # all are told before any is waited for: they save side by side
         deadline = time.monotonic() + PATIENCE_S
         try:
             for run in self.running:
@@ -117,7 +117,7 @@ class LocalEngine:
         process = self.context.Process(target=self.target, args=(job.plan, slot, send))
         with deaf_to_interrupts():
             process.start()
-        send.close()
+        send.close()  # the child has its own; with this one open its end would not be seen
         job.state, job.started, job.first_done = "running", time.monotonic(), None
         return Running(job, slot, process, receive, heard=time.monotonic())
 

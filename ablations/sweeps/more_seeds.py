@@ -77,13 +77,13 @@ def undecided(jobs: Sequence[Job], options: RunOptions) -> list[str]:
     looks = jobs[0].plan.looks
     assert looks is not None
     twins = twins_among([job.plan for job in jobs if job.plan.candidate.name not in collapsed])
-    found = compare_at_looks(scores, BASELINE, looks, twins)
+    judged = compare_at_looks(scores, BASELINE, looks, twins)
     seeds = len({job.plan.seed for job in jobs})
     level = options.seeds_until or 0.0
     return [
         name
-        for name, one in found.items()
-        if len(scores[name]) == seeds and (one.p_holm is None or one.p_holm >= level)
+        for name, comparison in judged.items()
+        if len(scores[name]) == seeds and (comparison.p_holm is None or comparison.p_holm >= level)
     ]
 
 

@@ -26,7 +26,7 @@ ENGINES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(ScoringOptions):
-    """What run.py is asked for; one of `variant`, `variants`, `table`, `model` and `sweep` is given.
+    """Options of run.py; one of `variant`, `variants`, `table`, `model` and `sweep` is given.
 
     Raises UserError for a negative seed, and for less than one core or minute of Slurm's.
     """

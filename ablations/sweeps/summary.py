@@ -1,4 +1,4 @@
-"""What a run prints at its end: measured rows, plain bicubic on the same images, and the published row, apart."""
+"""The end of a run in print: measured rows, plain bicubic on the same images, and the published row, apart."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,8 +35,8 @@ def score_cells(
     scores: Mapping[str, Mapping[str, float]], benchmarks: Sequence[str], metrics: Sequence[Metric]
 ) -> list[str]:
     """Each benchmark's scores, or dashes."""
-    found = [(scores.get(name, {}).get(metric.name), metric) for name in benchmarks for metric in metrics]
-    return ["-" if value is None else f"{value:.{metric.digits.paper}f}" for value, metric in found]
+    values = [(scores.get(name, {}).get(metric.name), metric) for name in benchmarks for metric in metrics]
+    return ["-" if value is None else f"{value:.{metric.digits.paper}f}" for value, metric in values]
 
 
 def recipe_line(record: Record) -> str:
@@ -51,8 +51,8 @@ def recipe_line(record: Record) -> str:
 def print_published(records: Sequence[Record]) -> None:
     """The paper's rows of these variants, in a table of their own: other data and another budget."""
     variants = dict.fromkeys(record.variant for record in records)
-    found = [row for row in (*read_table("table3.csv"), *read_table("table4.csv")) if row["variant"] in variants]
-    if not found:
+    published = [row for row in (*read_table("table3.csv"), *read_table("table4.csv")) if row["variant"] in variants]
+    if not published:
         return
     header = ["row", "params [K]", "FLOPs (MACs) [G]", "acts [M]"]
     header += ["DIV2K-val PSNR [dB]", "SSIM", "Manga109 PSNR [dB]", "SSIM"]
@@ -62,7 +62,7 @@ def print_published(records: Sequence[Record]) -> None:
             f"paper: {row['variant']}{' *' if row.get('collapsed') == 'yes' else ''}",
             *(row[column] for column in ("params_k", "flops_g", "acts_m", *scores)),
         ]
-        for row in {row["variant"]: row for row in found}.values()
+        for row in {row["variant"]: row for row in published}.values()
     ]
     title = (
         "Published: trained for 500,000 iterations on DIV2K + Flickr2K, scored on other images; do not compare scores"

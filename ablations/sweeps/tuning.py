@@ -38,12 +38,12 @@ def trials(plans: Sequence[Plan], options: RunOptions) -> list[Plan]:
     """
     if any(plan.seed == SEED for plan in plans):
         raise UserError(f"--seeds {SEED}: that seed is the one that learning rates are chosen with. Take another one.")
-    found = []
+    trainings = []
     for scale in dict.fromkeys(plan.scale for plan in plans):
         alike = [plan for plan in plans if plan.scale == scale]
         images, kept_back = _images(options, scale, alike)
         first = {plan.candidate.name: plan for plan in alike}
-        found += [
+        trainings += [
             replace(
                 at_rate(plan, times),
                 seed=SEED,
@@ -55,7 +55,7 @@ def trials(plans: Sequence[Plan], options: RunOptions) -> list[Plan]:
             for plan in first.values()
             for times in dict.fromkeys(options.tune_lr or ())
         ]
-    return found
+    return trainings
 
 
 def _images(options: RunOptions, scale: int, plans: Sequence[Plan]) -> tuple[PackedSet, Benchmark]:
@@ -111,13 +111,13 @@ def _tell(name: str, scale: int, tried: Mapping[float, float], chosen: float) ->
 
 def tuned(plans: Sequence[Plan], choice: Choice, out: Path) -> list[Plan]:
     """The plans of the judged seeds at each network's own rate; none where that is the recipe's."""
-    found = []
+    retuned = []
     for plan in plans:
         times = choice[plan.candidate.name, plan.scale]
         folder = RunFolder.of(out / TUNED, plan.candidate.name, plan.scale, plan.seed)
         if times != 1:
-            found.append(replace(at_rate(plan, times), folder=folder, tuned=times))
-    return found
+            retuned.append(replace(at_rate(plan, times), folder=folder, tuned=times))
+    return retuned
 
 
 def copy_shared(jobs: Sequence[Job], choice: Choice, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a study starts from: the runs of its folder, those below `budget/`, the paper's columns, the commands."""
+"""The input of a study: the runs of its folder, those below `budget/`, the paper's columns, the commands."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,12 +60,12 @@ class Study:
 
     @property
     def datasets(self) -> list[str]:
-        """What the runs were scored on."""
+        """The benchmarks that the runs were scored on."""
         return datasets_of(self.rows)
 
     @property
     def metrics(self) -> list[Metric]:
-        """What they were scored by."""
+        """The metrics that they were scored by."""
         return metrics_of(self.rows)
 
     @property
@@ -164,5 +164,5 @@ def run_commands(study: Study) -> list[str]:
 
 
 def study_command(study: Study) -> str:
-    """What makes everything else of the folder."""
+    """The command that makes everything else of the folder."""
     return f"python analysis/study.py --runs {_RESULTS}/{printable(study.name)}"

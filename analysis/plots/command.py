@@ -107,8 +107,8 @@ def _curves(runs: Runs, scale: int) -> dict[str, list[Curve]]:
     """Network -> a loss curve per seed. Raises UserError where there is none."""
     folders = {id(record): folder for folder, record in runs}
     curves: dict[str, list[Curve]] = {
-        name: [read_curve(folders[id(record)], record) for record in one.records]
-        for name, one in labelled(measure([record for _, record in runs], scale))
+        name: [read_curve(folders[id(record)], record) for record in measured.records]
+        for name, measured in labelled(measure([record for _, record in runs], scale))
     }
     if not curves:
         raise UserError(f"There is no finished run at scale {scale} to draw a loss curve of. Run them again.")
@@ -143,7 +143,9 @@ def _networks(
     names = _required(options.models, "--models NAME", figure)
     if at_most is not None and len(names) > at_most:
         raise UserError(f"Figure {figure} shows one network; --models has {len(names)}.")
-    return [(one.title, one.network) for one in subjects(names, options.weights, options.runs, scale, device)]
+    return [
+        (subject.title, subject.network) for subject in subjects(names, options.weights, options.runs, scale, device)
+    ]
 
 
 def _required(value: T | None, option: str, figure: int) -> T:
@@ -157,7 +159,7 @@ FIGURES: dict[int, Callable[[FiguresOptions], Figure]] = {1: figure1, 5: figure5
 
 def draw(number: int, options: FiguresOptions) -> dict[str, Figure]:
     """Name of its files -> figure; Figure 7 has a second form, where there is a baseline."""
-    found = {f"figure{number}": FIGURES[number](options)}
+    figures = {f"figure{number}": FIGURES[number](options)}
     if number == 7 and (second := figure7_differences(options)) is not None:
-        found["figure7_differences"] = second
-    return found
+        figures["figure7_differences"] = second
+    return figures

@@ -204,10 +204,14 @@ def legend_columns(titles: Sequence[str]) -> int:
     return 4 if longest <= 16 else 3 if longest <= 26 else 2
 
 
-def later(one: Band, part: str) -> np.ndarray:
+def later(network_band: Band, part: str) -> np.ndarray:
     """`mean`, `low` or `high` of a band after its first tenth; all of it where that is all there is."""
-    values = getattr(one, part)
-    shown = one.iterations > one.iterations[-1] / 10 if len(one.iterations) else one.iterations > 0
+    values = getattr(network_band, part)
+    shown = (
+        network_band.iterations > network_band.iterations[-1] / 10
+        if len(network_band.iterations)
+        else network_band.iterations > 0
+    )
     return values[shown] if shown.any() else values
 
 

@@ -22,12 +22,12 @@ _SMOOTHED_SHARE = 10  # a difference is smoothed over one 10th of its length
 def differences(curves: Mapping[str, Sequence[Curve]], baseline: str) -> dict[str, list[Curve]]:
     """Network -> its losses minus the baseline's, a curve per seed that both have, at the iterations that both have."""
     own = {curve.seed: curve for curve in curves.get(baseline, ())}
-    found = {
+    by_network = {
         name: [_minus(curve, own[curve.seed]) for curve in runs if curve.seed in own]
         for name, runs in curves.items()
         if name != baseline
     }
-    return {name: runs for name, runs in found.items() if runs and all(len(run.loss) for run in runs)}
+    return {name: runs for name, runs in by_network.items() if runs and all(len(run.loss) for run in runs)}
 
 
 def _minus(curve: Curve, other: Curve) -> Curve:
@@ -40,16 +40,16 @@ def draw(curves: Mapping[str, Sequence[Curve]], baseline: str) -> Figure | None:
 
     More than `MOST` networks have a panel each, on common axes. The first tenth, where losses fall, is not shown.
     """
-    found = differences(curves, baseline)
-    if not found:
+    losses = differences(curves, baseline)
+    if not losses:
         return None
-    window = max(1, round(max(run.iterations[-1] for runs in found.values() for run in runs) / _SMOOTHED_SHARE))
-    bands = {name: band(runs, window) for name, runs in found.items()}
+    window = max(1, round(max(run.iterations[-1] for runs in losses.values() for run in runs) / _SMOOTHED_SHARE))
+    bands = {name: band(runs, window) for name, runs in losses.items()}
     colours = {name: index % MOST for index, name in enumerate(curves)}
-    figure, every = panels(list(found), apart=len(found) > MOST)
-    for name, one in bands.items():
-        dashes = DASHES[colours[name] if len(found) <= MOST else 0]
-        _draw_one(every[name], one, COLOURS[colours[name]], dashes, seeds_title(name, found[name]))
+    figure, every = panels(list(losses), apart=len(losses) > MOST)
+    for name, network_band in bands.items():
+        dashes = DASHES[colours[name] if len(losses) <= MOST else 0]
+        _draw_one(every[name], network_band, COLOURS[colours[name]], dashes, seeds_title(name, losses[name]))
     for axes in dict.fromkeys(every.values()):
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_ylim(*_limits(list(bands.values())))
@@ -60,22 +60,24 @@ def draw(curves: Mapping[str, Sequence[Curve]], baseline: str) -> Figure | None:
     figure.supylabel(
         f"training loss minus that of {label(baseline)},\nsame seed, mean over {window} iterations", fontsize=8
     )
-    _legend(figure, every, len(found) > MOST, any(len(runs) > 1 for runs in found.values()))
+    _legend(figure, every, len(losses) > MOST, any(len(runs) > 1 for runs in losses.values()))
     return figure
 
 
-def _draw_one(axes: Axes, one: Band, colour: str, dashes: Any, title: str) -> None:
-    axes.fill_between(one.iterations, one.low, one.high, color=colour, alpha=0.22, linewidth=0)
-    axes.plot(one.iterations, one.mean, color=colour, linestyle=dashes, linewidth=1.4, label=title)
+def _draw_one(axes: Axes, network_band: Band, colour: str, dashes: Any, title: str) -> None:
+    axes.fill_between(
+        network_band.iterations, network_band.low, network_band.high, color=colour, alpha=0.22, linewidth=0
+    )
+    axes.plot(network_band.iterations, network_band.mean, color=colour, linestyle=dashes, linewidth=1.4, label=title)
 
 
 def _start(bands: Sequence[Band]) -> float:
-    return max(float(one.iterations[-1]) for one in bands if len(one.iterations)) / 10
+    return max(float(network_band.iterations[-1]) for network_band in bands if len(network_band.iterations)) / 10
 
 
 def _limits(bands: Sequence[Band]) -> tuple[float, float]:
     """All of every band after the first tenth, but for what lies ten times as far out as most: that is a crash."""
-    low, high = (np.concatenate([later(one, part) for one in bands]) for part in ("low", "high"))
+    low, high = (np.concatenate([later(network_band, part) for network_band in bands]) for part in ("low", "high"))
     far = 10 * float(np.median(np.abs(np.concatenate([low, high])))) or 1e-6
     bottom, top = max(float(low.min()), -far), min(float(high.max()), far)
     room = 0.06 * max(top - bottom, 1e-9)

@@ -11,7 +11,7 @@ AXES = {"flops": "FLOPs (MACs) [G]", "latency": "time per image [ms]"}
 
 @dataclass(frozen=True, kw_only=True)
 class FiguresOptions(Options):
-    """What figures.py is asked for. Raises UserError for a loss curve that is smoothed over nothing."""
+    """Options of figures.py. Raises UserError for a loss curve that is smoothed over nothing."""
 
     figure: tuple[int, ...]
     out: Path = Path("results/figures")

@@ -25,15 +25,15 @@ class Figure:
     """As the header shows it, such as [K]."""
     digits: int = 0
     divisor: float = 1.0
-    """What a number is divided by before it is shown; CSV files hold it whole."""
+    """The divisor of a number before it is shown; CSV files hold it whole."""
 
 
 FIGURES = {
-    "params": Figure(of=lambda one: one.records[0].params, title="params", unit="[K]", digits=2, divisor=1e3),
-    "flops": Figure(of=lambda one: one.records[0].flops, title="FLOPs (MACs)", unit="[G]", digits=2, divisor=1e9),
-    "acts": Figure(of=lambda one: one.records[0].acts, title="acts", unit="[M]", digits=2, divisor=1e6),
-    "runs": Figure(of=lambda one: len(one.records), title="runs"),
-    "collapsed_runs": Figure(of=lambda one: one.collapsed),
+    "params": Figure(of=lambda row: row.records[0].params, title="params", unit="[K]", digits=2, divisor=1e3),
+    "flops": Figure(of=lambda row: row.records[0].flops, title="FLOPs (MACs)", unit="[G]", digits=2, divisor=1e9),
+    "acts": Figure(of=lambda row: row.records[0].acts, title="acts", unit="[M]", digits=2, divisor=1e6),
+    "runs": Figure(of=lambda row: len(row.records), title="runs"),
+    "collapsed_runs": Figure(of=lambda row: row.collapsed),
 }
 """Field -> figure, in the order of the columns."""
 
@@ -43,7 +43,7 @@ class Entry:
     """One measured row: what it costs and where it is from (`values`), and its scores by dataset, both by field."""
 
     key: str
-    """What a row of the paper is matched by: see `names.network_key`."""
+    """The name by which a row of the paper is matched: see `names.network_key`."""
     label: str
     scale: int
     main: bool = True
@@ -56,7 +56,7 @@ class Entry:
 def entries_from(measured: Sequence[Measured], profiles: Profiles) -> list[Entry]:
     """All entries: runs, plain bicubic on their images, scored weights, and counts where there is nothing else."""
     main = main_setting(measured)
-    entries = [_of_runs(one, label, main=one.setting == main) for label, one in labelled(measured)]
+    entries = [_of_runs(network, label, main=network.setting == main) for label, network in labelled(measured)]
     entries += _of_bicubic(measured) + _of_scores(profiles.scores)
     present = {(entry.key, entry.scale) for entry in entries}
     for row in profiles.complexity:
@@ -97,58 +97,58 @@ def with_times(entries: Sequence[Entry], profiles: Profiles) -> list[str]:
 def labelled(measured: Sequence[Measured]) -> list[tuple[str, Measured]]:
     """Each with a name of its own: a network outside the main setting is told by its budget, or by a number."""
     main = main_setting(measured)
-    found: list[tuple[str, Measured]] = []
-    for one in measured:
-        name = one.name if one.setting == main else f"{one.name} ({budget_of(one.records[0])})"
-        again = sum(other == name or other.startswith(f"{name} #") for other, _ in found)
-        found.append((f"{name} #{again + 1}" if again else name, one))
-    return found
+    named: list[tuple[str, Measured]] = []
+    for network in measured:
+        name = network.name if network.setting == main else f"{network.name} ({budget_of(network.records[0])})"
+        again = sum(other == name or other.startswith(f"{name} #") for other, _ in named)
+        named.append((f"{name} #{again + 1}" if again else name, network))
+    return named
 
 
 def main_setting(measured: Sequence[Measured]) -> str:
     """The setting of most runs; the first met of several."""
     runs: dict[str, int] = {}
-    for one in measured:
-        runs[one.setting] = runs.get(one.setting, 0) + len(one.records)
+    for network in measured:
+        runs[network.setting] = runs.get(network.setting, 0) + len(network.records)
     return max(runs, key=lambda setting: runs[setting]) if runs else ""
 
 
-def _of_runs(one: Measured, label: str, *, main: bool) -> Entry:
-    values: dict[str, Value] = {field: figure.of(one) for field, figure in FIGURES.items()}
-    values["setting"] = one.setting
-    scores = {dataset: _scores(one, dataset) for dataset in datasets_of([one])}
-    if one.tuned is not None:
-        values["tuned_rate"] = one.rate
-        for dataset, found in scores.items():
-            found.update({f"tuned_{field}": value for field, value in _scores(one.tuned, dataset).items()})
+def _of_runs(network: Measured, label: str, *, main: bool) -> Entry:
+    values: dict[str, Value] = {field: figure.of(network) for field, figure in FIGURES.items()}
+    values["setting"] = network.setting
+    scores = {dataset: _scores(network, dataset) for dataset in datasets_of([network])}
+    if network.tuned is not None:
+        values["tuned_rate"] = network.rate
+        for dataset, fields in scores.items():
+            fields.update({f"tuned_{field}": value for field, value in _scores(network.tuned, dataset).items()})
     return Entry(
-        key=network_key(one.name), label=label, scale=one.scale, main=main, collapsed=one.collapsed > 0,
+        key=network_key(network.name), label=label, scale=network.scale, main=main, collapsed=network.collapsed > 0,
         values=values, scores=scores,
     )  # fmt: skip
 
 
-def _scores(one: Measured, dataset: str) -> dict[str, Value]:
+def _scores(network: Measured, dataset: str) -> dict[str, Value]:
     """Every metric on one dataset: mean and interval over seeds, and the comparison with the baseline."""
-    found: dict[str, Value] = {}
-    for metric in metrics_of([one]):
-        if score := one.score(dataset, metric.name):
-            found |= {metric.field: score.mean, f"{metric.field}_ci95": score.half_width}
-            if metric.name == HEADLINE and below_bicubic(one, dataset):
-                found[f"{metric.field}_below"] = BELOW
-        if against := one.comparisons.get((dataset, metric.name)):
+    values: dict[str, Value] = {}
+    for metric in metrics_of([network]):
+        if score := network.score(dataset, metric.name):
+            values |= {metric.field: score.mean, f"{metric.field}_ci95": score.half_width}
+            if metric.name == HEADLINE and below_bicubic(network, dataset):
+                values[f"{metric.field}_below"] = BELOW
+        if against := network.comparisons.get((dataset, metric.name)):
             delta = f"{metric.field}_delta"
-            found |= {delta: against.difference, f"{delta}_ci95": against.half_width, f"{delta}_p": against.p}
-            found |= {f"{delta}_p_holm": against.p_holm, f"{delta}_verdict": against.verdict}
-            found |= {f"{delta}_detectable": against.detectable, f"{delta}_told": against.told(metric.digits.table)}
-    return found
+            values |= {delta: against.difference, f"{delta}_ci95": against.half_width, f"{delta}_p": against.p}
+            values |= {f"{delta}_p_holm": against.p_holm, f"{delta}_verdict": against.verdict}
+            values |= {f"{delta}_detectable": against.detectable, f"{delta}_told": against.told(metric.digits.table)}
+    return values
 
 
 def _of_bicubic(measured: Sequence[Measured]) -> list[Entry]:
     """Plain bicubic, which every run scores on its benchmarks: one entry for all, by scale."""
     entries: dict[int, Entry] = {}
     main = main_setting(measured)
-    images = {one.setting for one in measured if contents_part(one.setting) != contents_part(main)}
-    for record in (record for one in measured if one.setting not in images for record in one.records):
+    images = {network.setting for network in measured if contents_part(network.setting) != contents_part(main)}
+    for record in (record for network in measured if network.setting not in images for record in network.records):
         entry = entries.setdefault(record.scale, Entry(key="bicubic", label="bicubic", scale=record.scale))
         for dataset, scores in record.bicubic.items():
             entry.scores[dataset] = _by_field(scores)

@@ -1,4 +1,4 @@
-"""What was measured, gathered from run records: one `Measured` per network and setting, with its seeds together.
+"""Measurements gathered from run records: one `Measured` per network and setting, with its seeds together.
 
 Runs of one network that differ in what decides a score (training budget, training images, protocol, the images of a
 benchmark) are never averaged, nor compared with a baseline of another setting: each setting is a row of its own.
@@ -45,7 +45,7 @@ class Measured:
     """The variant's, as the run folder is named."""
     scale: int
     setting: str
-    """What the runs have in common; equal settings compare."""
+    """The conditions that the runs share; equal settings compare."""
     records: Sequence[Record]
     comparisons: Mapping[tuple[str, str], Comparison] = field(default_factory=dict)
     """(dataset, metric) -> this network minus the baseline; without an entry where nothing is to compare."""
@@ -99,17 +99,17 @@ def measure(
     several = differing(ended)
     for record in ended:
         groups.setdefault((record.variant, setting(record) + contents_of(record, several)), []).append(record)
-    rows = [Measured(name=name, scale=scale, setting=one, records=runs) for (name, one), runs in groups.items()]
-    for one in dict.fromkeys(row.setting for row in rows):
-        alike = [row for row in rows if row.setting == one]
-        found = _comparisons(alike, baseline, _stopped_beside(alike, unfinished))
-        rows = [replace(row, comparisons=found.get(row.name, {})) if row.setting == one else row for row in rows]
+    rows = [Measured(name=name, scale=scale, setting=shared, records=runs) for (name, shared), runs in groups.items()]
+    for shared in dict.fromkeys(row.setting for row in rows):
+        alike = [row for row in rows if row.setting == shared]
+        compared = _comparisons(alike, baseline, _stopped_beside(alike, unfinished))
+        rows = [replace(row, comparisons=compared.get(row.name, {})) if row.setting == shared else row for row in rows]
     own = {(row.name, row.setting): row for row in measure(tuned, scale, baseline)} if tuned else {}
     return [replace(row, tuned=own.get((row.name, row.setting))) for row in rows]
 
 
 def setting(record: Record) -> str:
-    """What must be equal for two runs to compare, in words: budget, training images, protocol."""
+    """The conditions that must be equal for two runs to compare, in words: budget, training images, protocol."""
     content = record.data.get("train", {}).get("content", "")
     return f"{budget_of(record)}; trained on {training_images(record)} {content}; {comparable(record.protocol)}"
 
@@ -126,7 +126,7 @@ def budget_of(record: Record) -> str:
 def training_images(record: Record) -> str:
     """The training sets by name, and how many images they hold."""
     images: Mapping[str, Any] = record.data.get("train", {})
-    names = " + ".join(str(one.get("name")) for one in images.get("sets", [])) or "unknown images"
+    names = " + ".join(str(training_set.get("name")) for training_set in images.get("sets", [])) or "unknown images"
     return f"{names} ({images.get('images', '?')} images)"
 
 
@@ -137,15 +137,17 @@ def datasets_of(rows: Sequence[Measured]) -> list[str]:
 
 def metrics_of(rows: Sequence[Measured]) -> list[Metric]:
     """The standard metrics, and every other that some run was scored by."""
-    return metrics_in(name for row in rows for record in row.records for one in record.scores.values() for name in one)
+    return metrics_in(
+        name for row in rows for record in row.records for scores in record.scores.values() for name in scores
+    )
 
 
 def uneven(rows: Sequence[Measured], dataset: str) -> list[str]:
     """Networks whose PSNR scatters over seeds more than that of the others of their setting."""
-    found: list[str] = []
-    for one in dict.fromkeys(row.setting for row in rows):
-        found += uneven_scatter(_family([row for row in rows if row.setting == one], dataset, HEADLINE))
-    return found
+    names: list[str] = []
+    for shared in dict.fromkeys(row.setting for row in rows):
+        names += uneven_scatter(_family([row for row in rows if row.setting == shared], dataset, HEADLINE))
+    return names
 
 
 def _family(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str, dict[int, dict[str, float]]]:
@@ -168,7 +170,7 @@ def twins_of(rows: Sequence[Measured]) -> dict[str, str]:
 
 
 def noise_floor(rows: Sequence[Measured], dataset: str, metric: str = HEADLINE) -> Noise | None:
-    """What moves the scores of rows of one setting; None where no seed is repeated or there is no baseline."""
+    """The noise of rows of one setting; None where no seed is repeated or there is no baseline."""
     scores = _family(rows, dataset, metric)
     if BASELINE not in scores or not _common_images(scores):
         return None
@@ -181,14 +183,14 @@ def looks_of(rows: Sequence[Measured]) -> Looks | None:
 
     Raises UserError where they were by two different plans: no rule holds for both.
     """
-    found = {Looks(**record.looks) for row in rows for record in row.records if record.looks}
-    if len(found) > 1:
-        plans = " and ".join(sorted(f"from {one.first} to {one.most}" for one in found))
+    known = {Looks(**record.looks) for row in rows for record in row.records if record.looks}
+    if len(known) > 1:
+        plans = " and ".join(sorted(f"from {looks.first} to {looks.most}" for looks in known))
         raise UserError(
             f"Seeds were added by two plans ({plans} seeds), whose comparisons cannot be judged together. Take the "
             "runs of one of them to another folder."
         )
-    return next(iter(found), None)
+    return next(iter(known), None)
 
 
 def _stopped_beside(rows: Sequence[Measured], unfinished: Sequence[Record]) -> list[Measured]:
@@ -212,9 +214,9 @@ def _comparisons(
     """
     twins, names = twins_of([*rows, *stopped]), {row.name for row in stopped}
     dropped, looks = len(names - set(twins)), looks_of(rows)
-    found: dict[str, dict[tuple[str, str], Comparison]] = {}
+    compared: dict[str, dict[tuple[str, str], Comparison]] = {}
     for dataset in datasets_of(rows):
-        for metric in (one.name for one in metrics_of(rows)):
+        for metric in (known.name for known in metrics_of(rows)):
             scores = _family(rows, dataset, metric)
             if baseline not in scores or not _common_images(scores):
                 continue
@@ -223,9 +225,9 @@ def _comparisons(
                 if looks
                 else compare(scores, baseline, twins, dropped=dropped)
             )
-            for name, one in judged.items():
-                found.setdefault(name, {})[dataset, metric] = one
-    return found
+            for name, comparison in judged.items():
+                compared.setdefault(name, {})[dataset, metric] = comparison
+    return compared
 
 
 def _common_images(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> set[str]:
@@ -240,12 +242,12 @@ def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
     Raises UserError where the folder is missing or holds no such run, and where a run stands there twice.
     """
     everything = records_below(runs)
-    found = [run for run in everything if run[1].status not in WITHOUT_RESULT]
-    if not found:
+    finished = [run for run in everything if run[1].status not in WITHOUT_RESULT]
+    if not finished:
         failed = "".join(f" {len(everything)} failed, such as {r.variant}: {r.error}." for _, r in everything[:1])
         raise UserError(f"{runs} holds no finished run ({RECORDS}).{failed} Run ablations/run.py --out {runs} first.")
-    _require_each_once(found)
-    return found
+    _require_each_once(finished)
+    return finished
 
 
 def find_unfinished(runs: Path) -> list[Record]:
@@ -256,8 +258,8 @@ def find_unfinished(runs: Path) -> list[Record]:
 def find_tuned(runs: Path) -> list[Record]:
     """Every finished or collapsed run at its network's own learning rate, by variant, scale and seed."""
     below = runs / TUNED
-    found = [record for _, record in records_below(below)] if below.is_dir() else []
-    return [record for record in found if record.status not in WITHOUT_RESULT]
+    records = [record for _, record in records_below(below)] if below.is_dir() else []
+    return [record for record in records if record.status not in WITHOUT_RESULT]
 
 
 def _require_each_once(runs: Sequence[tuple[RunFolder, Record]]) -> None:

@@ -19,7 +19,7 @@ _SCORE_UNIT = " / ".join(metric.heading(metric.title) for metric in _STANDARD)
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What tells these tables apart."""
+    """The differences between these tables."""
 
     title: str
     names: Mapping[str, str]

@@ -21,7 +21,7 @@ from safmn_bench.models.names import network_key
 from safmn_bench.models.variants import TABLE3, TABLE4, VARIANTS
 from safmn_bench.profiling.common.files import csv_line
 
-_NAMES = {3: {one.name for one in TABLE3}, 4: {one.name for one in TABLE4}}
+_NAMES = {3: {variant.name for variant in TABLE3}, 4: {variant.name for variant in TABLE4}}
 
 
 def table_of(
@@ -57,7 +57,7 @@ def tabulate(
 def _measured(
     number: int, records: Sequence[Record], scale: int, unfinished: Sequence[Record], tuned: Sequence[Record]
 ) -> list[Measured]:
-    """What the table shows; variants of Tables 3 and 4 are compared as one family, wherever they are shown.
+    """The table's networks; variants of Tables 3 and 4 are compared as one family, wherever they are shown.
 
     Alone, Table 4 would judge by the scatter of few runs, and a difference could stand in one table and not in the
     other.

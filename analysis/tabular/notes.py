@@ -1,4 +1,4 @@
-"""What stands under Tables 1, 3, 4 and 6: how to read the figures, where they come from, and what is odd about them."""
+"""Notes under Tables 1, 3, 4 and 6: how to read the figures, where they come from, and what is odd about them."""
 
 import re
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _scored_weights(number: int, profiles: Profiles) -> list[str]:
 
 
 def _times(profiles: Profiles) -> list[str]:
-    """What the times were measured on."""
+    """The machines that the times were measured on."""
     facts = {
         f"{row.get('hardware') or '?'}, {row.get('threads') or '?'} threads, LR {row.get('lr_width')}x"
         f"{row.get('lr_height')}, torch {row.get('torch') or '?'}, {(row.get('date') or '?')[:10]}"
@@ -61,14 +61,14 @@ def _times(profiles: Profiles) -> list[str]:
 
 
 def _intervals(measured: Sequence[Measured]) -> list[str]:
-    if not any(len(one.records) > 1 for one in measured):
+    if not any(len(row.records) > 1 for row in measured):
         return []
     return ["Mean over runs ± half the 95 % t interval over seeds."]
 
 
 def _verdicts(measured: Sequence[Measured]) -> list[str]:
     """How differences from the baseline were judged, and over how many at once."""
-    family = max((found.family for one in measured for found in one.comparisons.values()), default=0)
+    family = max((comparison.family for row in measured for comparison in row.comparisons.values()), default=0)
     if not family:
         return []
     return [
@@ -81,7 +81,7 @@ def _verdicts(measured: Sequence[Measured]) -> list[str]:
 
 
 def _rates(measured: Sequence[Measured]) -> list[str]:
-    """What the columns at own rates are, where there are such."""
+    """The meaning of the columns at own rates, where there are such."""
     rates = {row.name: row.rate for row in measured if row.rate is not None}
     if not rates:
         return []
@@ -107,27 +107,27 @@ def _looks(measured: Sequence[Measured]) -> list[str]:
 def _noise_floor(measured: Sequence[Measured]) -> list[str]:
     """A run's standard deviation on each benchmark, of the setting of most runs."""
     rows = [row for row in measured if row.setting == main_setting(measured)]
-    found = {
-        dataset: one.run
+    deviations = {
+        dataset: comparison.run
         for row in rows
-        for (dataset, metric), one in row.comparisons.items()
-        if metric == HEADLINE and one.run is not None
+        for (dataset, metric), comparison in row.comparisons.items()
+        if metric == HEADLINE and comparison.run is not None
     }
-    if not found:
+    if not deviations:
         return []
     unit, digits = METRICS[HEADLINE].unit, METRICS[HEADLINE].digits.table + 1
     parts = [
         f"{run.sd:.{digits}f} {unit} on {dataset} (95 %: {run.interval()[0]:.{digits}f} to "
         f"{run.interval()[1]:.{digits}f}; {run.freedom} degrees of freedom)"
-        for dataset, run in found.items()
+        for dataset, run in deviations.items()
     ]
     return [f"Noise floor: the standard deviation of a run, its network and seed apart, is {', '.join(parts)}."]
 
 
 def _twins(measured: Sequence[Measured]) -> list[str]:
     """Networks that compute the same, within the setting of most runs."""
-    found = twins_of([row for row in measured if row.setting == main_setting(measured)])
-    same = [f"{name} computes what {twin} computes, to rounding" for name, twin in found.items()]
+    twin_of = twins_of([row for row in measured if row.setting == main_setting(measured)])
+    same = [f"{name} computes what {twin} computes, to rounding" for name, twin in twin_of.items()]
     return [f"Counted once among the comparisons: {'; '.join(same)}."] if same else []
 
 
@@ -160,14 +160,14 @@ def _from_complexity(profiles: Profiles) -> list[tuple[str, str, str]]:
 
 def _from_runs(number: int, measured: Sequence[Measured]) -> list[tuple[str, str, str]]:
     """(name, scale, reason) of trained networks."""
-    found = []
-    for one in measured:
-        record = one.records[0]
-        name = MODELS[record.model].label if number in NETWORK_TABLES and record.model in MODELS else one.name
-        if number in NETWORK_TABLES and record.model == "safmn" and network_key(one.name) != BASELINE:
+    differences = []
+    for network in measured:
+        record = network.records[0]
+        name = MODELS[record.model].label if number in NETWORK_TABLES and record.model in MODELS else network.name
+        if number in NETWORK_TABLES and record.model == "safmn" and network_key(network.name) != BASELINE:
             continue  # a variant's counts are not those of SAFMN's printed row
         counts = {"params": record.params, "flops": record.flops, "acts": record.acts}
         for cost, column in PAPER_COSTS.items():
-            if reason := compare(number, name, one.scale, column, counts[cost] / UNITS[cost]):
-                found.append((name, str(one.scale), reason))
-    return found
+            if reason := compare(number, name, network.scale, column, counts[cost] / UNITS[cost]):
+                differences.append((name, str(network.scale), reason))
+    return differences

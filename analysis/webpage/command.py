@@ -1,4 +1,4 @@
-"""What report.py does: a runs folder, its networks on some pictures, and profiles, into one page."""
+"""The work of report.py: a runs folder, its networks on some pictures, and profiles, into one page."""
 
 import datetime
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the report's tables say, as plain values: templates format and escape, and compute nothing."""
+"""The report's tables as plain values: templates format and escape, and compute nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def words(text: object, note: str = "") -> Cell:
 
 def settings_of(rows: Sequence[Measured]) -> dict[str, str]:
     """Setting -> letter, in the order met; rows of different settings do not compare."""
-    return {one: chr(ord("A") + i % 26) for i, one in enumerate(dict.fromkeys(row.setting for row in rows))}
+    return {setting: chr(ord("A") + i % 26) for i, setting in enumerate(dict.fromkeys(row.setting for row in rows))}
 
 
 def overview(rows: Sequence[Measured], scale: int) -> Grid:
@@ -114,7 +114,7 @@ def deltas(rows: Sequence[Measured], dataset: str) -> Grid | None:
     compared = [row for row in rows if (dataset, HEADLINE) in row.comparisons]
     if not compared:
         return None
-    headline, others = METRICS[HEADLINE], [one for one in metrics_of(rows) if one.name != HEADLINE]
+    headline, others = METRICS[HEADLINE], [metric for metric in metrics_of(rows) if metric.name != HEADLINE]
     header = [
         ("variant", ""),
         (f"Δ {headline.label}", headline.unit),
@@ -134,38 +134,48 @@ def deltas(rows: Sequence[Measured], dataset: str) -> Grid | None:
 
 def _tuned_cells(row: Measured, dataset: str) -> list[Cell]:
     """The network's own rate, and its difference from the baseline at the baseline's own."""
-    one, digits = row.tuned.comparisons.get((dataset, HEADLINE)) if row.tuned else None, METRICS[HEADLINE].digits.report
-    judged = words(_verdict(one, digits)) if one else number(None, 0)
-    return [number(row.rate, 2), _difference(one, digits), _chance(one.p_holm if one else None), judged]
-
-
-def _verdict(one: Comparison, digits: int) -> str:
-    return {"": "significant", "(alone)": "significant alone, not in the family"}.get(one.verdict, one.told(digits))
-
-
-def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Cell]:
-    one, digits = row.comparisons[dataset, HEADLINE], METRICS[HEADLINE].digits.report
-    low_high = Cell(value=None, shown="–")
-    if one.half_width is not None:
-        low, high = one.difference - one.half_width, one.difference + one.half_width
-        low_high = Cell(value=one.half_width, shown=f"{low:+.{digits}f} to {high:+.{digits}f}")
+    comparison, digits = (
+        row.tuned.comparisons.get((dataset, HEADLINE)) if row.tuned else None,
+        METRICS[HEADLINE].digits.report,
+    )
+    judged = words(_verdict(comparison, digits)) if comparison else number(None, 0)
     return [
-        words(row.name),
-        _difference(one, digits),
-        low_high,
-        _chance(one.p),
-        _chance(one.p_holm),
-        words(_verdict(one, digits)),
-        *(_difference(row.comparisons.get((dataset, other.name)), other.digits.report) for other in others),
-        number(one.seeds, 0),
-        number(one.images, 0),
+        number(row.rate, 2),
+        _difference(comparison, digits),
+        _chance(comparison.p_holm if comparison else None),
+        judged,
     ]
 
 
-def _difference(one: Comparison | None, digits: int) -> Cell:
-    if one is None:
+def _verdict(comparison: Comparison, digits: int) -> str:
+    return {"": "significant", "(alone)": "significant alone, not in the family"}.get(
+        comparison.verdict, comparison.told(digits)
+    )
+
+
+def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Cell]:
+    comparison, digits = row.comparisons[dataset, HEADLINE], METRICS[HEADLINE].digits.report
+    low_high = Cell(value=None, shown="–")
+    if comparison.half_width is not None:
+        low, high = comparison.difference - comparison.half_width, comparison.difference + comparison.half_width
+        low_high = Cell(value=comparison.half_width, shown=f"{low:+.{digits}f} to {high:+.{digits}f}")
+    return [
+        words(row.name),
+        _difference(comparison, digits),
+        low_high,
+        _chance(comparison.p),
+        _chance(comparison.p_holm),
+        words(_verdict(comparison, digits)),
+        *(_difference(row.comparisons.get((dataset, other.name)), other.digits.report) for other in others),
+        number(comparison.seeds, 0),
+        number(comparison.images, 0),
+    ]
+
+
+def _difference(comparison: Comparison | None, digits: int) -> Cell:
+    if comparison is None:
         return number(None, digits)
-    return Cell(value=one.difference, shown=f"{one.difference:+.{digits}f}")
+    return Cell(value=comparison.difference, shown=f"{comparison.difference:+.{digits}f}")
 
 
 def _chance(p: float | None) -> Cell:
@@ -179,12 +189,12 @@ def runs(records: Sequence[Record]) -> Grid:
     header += [("images/s", ""), ("recipe", ""), ("machine", ""), ("commit", ""), ("date", "UTC")]
     body = [
         [
-            words(one.variant), number(one.scale, 0), number(one.seed, 0), words(one.status, _why(one)),
-            number(one.iterations, 0), number(one.train_seconds, 1), number(one.images_per_second, 1),
-            words(one.recipe.get("name", "?")), words(hardware(one)), words(short_commit(one.commit)),
-            words(one.date[:16].replace("T", " ")),
+            words(record.variant), number(record.scale, 0), number(record.seed, 0), words(record.status, _why(record)),
+            number(record.iterations, 0), number(record.train_seconds, 1), number(record.images_per_second, 1),
+            words(record.recipe.get("name", "?")), words(hardware(record)), words(short_commit(record.commit)),
+            words(record.date[:16].replace("T", " ")),
         ]
-        for one in records
+        for record in records
     ]  # fmt: skip
     return Grid(caption="Every run", header=header, rows=body)
 
@@ -225,10 +235,10 @@ def _csv_cell(text: str) -> Cell:
 
 def facts(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A nested mapping of a record as (dotted key, text), for a list of facts."""
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for key, value in values.items():
         if isinstance(value, dict):
-            found += facts(value, f"{prefix}{key}.")
+            pairs += facts(value, f"{prefix}{key}.")
         else:
-            found.append((printable(f"{prefix}{key}"), printable(str(value))))
-    return found
+            pairs.append((printable(f"{prefix}{key}"), printable(str(value))))
+    return pairs

@@ -69,7 +69,7 @@ class Adaptation:
 
 
 def padding_of(network: nn.Module, lr_height: int, lr_width: int) -> str:
-    """What its padding makes of an LR image of this size, in a sentence; nothing where it pads nothing."""
+    """The effect of its padding on an LR image of this size, in a sentence; empty where it pads nothing."""
     multiple = getattr(network, "pads_to", 1)
     height, width = (-(-side // multiple) * multiple for side in (lr_height, lr_width))
     if (height, width) == (lr_height, lr_width):

@@ -32,7 +32,7 @@ LR_SIZES = {2: (640, 360), 3: (427, 240), 4: (320, 180)}
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
-    """What one forward pass costs, in exact counts; `input_shape` is the counted input, batch 1."""
+    """The cost of one forward pass, in exact counts; `input_shape` is the counted input, batch 1."""
 
     params: int
     flops: int
@@ -42,7 +42,7 @@ class Complexity:
     uncounted_ops: dict[str, int]
     """Operators that fvcore saw and has no rule for: name -> number of calls."""
     remarks: tuple[str, ...] = ()
-    """What else a reader must know: padding that was counted, and the form that was trained where that is another."""
+    """Further caveats: padding that was counted, and the form that was trained where that is another."""
 
 
 def count(network: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
@@ -113,18 +113,18 @@ def complexity(candidate: Candidate, scale: int) -> Complexity:
 
 
 def _remarks(network: nn.Module, lr_height: int, lr_width: int) -> tuple[str, ...]:
-    found = [padding_of(network, lr_width, lr_height)]  # the sides in the order in which people say them
+    remarks = [padding_of(network, lr_width, lr_height)]  # the sides in the order in which people say them
     if has_parts_to_merge(network):
         trained = count(*counted_at(network, lr_height, lr_width, merged=False))
-        found.append(
+        remarks.append(
             f"its parts are merged; as it is trained it has {trained.params:,} parameters, {trained.flops:,} FLOPs "
             f"and {trained.acts:,} activations"
         )
-    return tuple(filter(None, found))
+    return tuple(filter(None, remarks))
 
 
 def counted_form(network: nn.Module, scale: int) -> tuple[nn.Module, tuple[int, ...]]:
-    """What the literature counts of a network: itself on an RGB image, unless it says otherwise (`counted`).
+    """The part of a network that the literature counts: itself on an RGB image, unless it says otherwise (`counted`).
 
     Of a re-parameterised network that is the deployed form.
     """

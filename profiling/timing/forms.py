@@ -61,7 +61,7 @@ class Prepared:
     input_mib: float
     device: torch.device
     remarks: tuple[str, ...] = ()
-    """What else a reader must know of what is timed."""
+    """Further caveats of what is timed."""
 
 
 def models_of_table_2() -> list[str]:

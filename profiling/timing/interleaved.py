@@ -94,9 +94,9 @@ def _memory(timing: Timed, worker: Worker) -> None:
     timing.peak_memory_mib = worker.ask("memory")
 
 
-def _about(one: Timed, worker: Worker) -> None:
+def _about(timing: Timed, worker: Worker) -> None:
     about = worker.ask("about")
-    one.weights_mib, one.input_mib, one.remarks = about["weights_mib"], about["input_mib"], about["remarks"]
+    timing.weights_mib, timing.input_mib, timing.remarks = about["weights_mib"], about["input_mib"], about["remarks"]
 
 
 def _warm_up(timing: Timed, worker: Worker) -> None:

@@ -152,7 +152,7 @@ def show(table: Sequence[dict[str, Any]], timings: Sequence[Timed], protocol: st
         header,
         cells,
         [
-            *(f"{one.job}: {remark}." for one in timings for remark in one.remarks),
+            *(f"{timing.job}: {remark}." for timing in timings for remark in timing.remarks),
             *(remarks(table, timings) if protocol == "ours" else ()),
             *method(first, protocol),
             _PAPER,

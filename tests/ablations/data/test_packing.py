@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from safmn_bench.ablations.data import pack_writer
+from safmn_bench.ablations.data.lr_choice import LRChoice
 from safmn_bench.ablations.data.pack import PackedSet, find_pack, pack
-from safmn_bench.ablations.data.pairs import LRChoice
 from safmn_bench.ablations.data.training_sets import open_training_sets
 from safmn_bench.ablations.prepare import main
 from safmn_bench.models.errors import UserError

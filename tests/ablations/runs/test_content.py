@@ -10,7 +10,7 @@ import yaml
 from short_runs import arguments, folder_of
 
 from safmn_bench.ablations.data.benchmarks import open_benchmark
-from safmn_bench.ablations.data.pairs import LRChoice
+from safmn_bench.ablations.data.lr_choice import LRChoice
 from safmn_bench.ablations.run import main
 from safmn_bench.ablations.scoring.score import Protocol, comparable, protocol_of
 from safmn_bench.models.resize import lr_from_hr
