@@ -130,7 +130,7 @@ def _reopened(
 
 
 def _digest(lines: Iterable[str]) -> str:
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(os.fsencode("\n".join(lines)), digest_size=8).hexdigest()
 
 
 def open_benchmark(folder: Path, scale: int, lr: LRChoice = AS_IT_LIES) -> Benchmark:

@@ -6,6 +6,7 @@ the files, and neither the first nor the last of a sorted set. Images too small 
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -61,4 +62,4 @@ def _name_of(named: tuple[str, ImageFiles]) -> tuple[str, str]:
 
 
 def _rank(name: str, item: ImageFiles) -> bytes:
-    return hashlib.sha256(f"{name}/{item.name}".encode()).digest()
+    return hashlib.sha256(os.fsencode(f"{name}/{item.name}")).digest()

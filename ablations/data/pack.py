@@ -257,7 +257,7 @@ def _seen(sets: Sequence[TrainingSet], scale: int, cache: Path) -> Path:
     for name, item in named_items(sets):
         for path in filter(None, (item.hr, item.lr)):
             stat = _stat(path)
-            digest.update(f"\n{name} {path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
+            digest.update(os.fsencode(f"\n{name} {path.resolve()} {stat.st_size} {stat.st_mtime_ns}"))
     return cache / "seen" / f"{digest.hexdigest()}.json"
 
 
@@ -275,7 +275,7 @@ def _content(sets: Sequence[TrainingSet], scale: int, progress: Report) -> str:
     with ThreadPoolExecutor(usable_cores()) as pool:
         hashed = pool.map(lambda named: [_hashed(path) for path in (named[1].hr, named[1].lr)], items)
         for done, ((name, _), hashes) in enumerate(zip(items, hashed, strict=True), start=1):
-            digest.update(f"\n{name} {hashes}".encode())
+            digest.update(os.fsencode(f"\n{name} {hashes}"))
             progress("looking for changes", done, len(items))
     return digest.hexdigest()
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import hashlib
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -178,7 +179,7 @@ def bicubic_scores(benchmark: Benchmark, protocol: Protocol) -> dict[str, Any]:
     """Plain bicubic on a benchmark, remembered by its images' content: every run of a sweep needs it again."""
     images = [f"{pair.name} {pair.digest} {pixel_digest(pair.lr)}" for pair in benchmark.pairs()]
     content = [protocol.text, *images]
-    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(os.fsencode("\n".join(content))).hexdigest()[:32]
     memory = cache_folder() / "bicubic" / f"{digest}.json"
     known = recalled(memory, _checked)
     if known is None:

@@ -105,7 +105,8 @@ def run_with_bar(plan: Plan, group: Group, stop: StopRequest) -> Record | None:
     """Run one plan under a live progress bar, or with plain lines where there is no terminal."""
     if not group.main or not console.console(stderr=True).is_terminal:
         return run(plan, group, PlainProgress(plan), stop)
-    columns = ("{task.description}", BarColumn(), "{task.completed}/{task.total}", "{task.fields[state]}")
+    described, state = (TextColumn(what, markup=False) for what in ("{task.description}", "{task.fields[state]}"))
+    columns = (described, BarColumn(), "{task.completed}/{task.total}", state)
     times = (TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(elapsed_when_finished=True))
     with Progress(*columns, *times, console=console.console(stderr=True)) as bar:
         task = bar.add_task(plan.title, total=plan.recipe.train.iterations, state="")

@@ -5,6 +5,7 @@ has another. So records from before digests were kept are told apart as well.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 
@@ -21,7 +22,7 @@ def fingerprint(record: Record, dataset: str) -> str:
         return ""
     images = scores.get("images") or {"mean": scores}
     lines = [f"{name} {_rounded(images[name].get('psnr_y_db'))}" for name in sorted(images)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()[:12]
 
 
 def _rounded(value: float | None) -> str:

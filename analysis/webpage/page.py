@@ -184,7 +184,7 @@ def render(view: View) -> str:
     page = environment.get_template("report.html.j2").render(
         view=view, script=Markup(script), styles=Markup(styles), script_hash=digest
     )  # fmt: skip
-    if (size := len(page.encode("utf-8"))) > MOST_BYTES:
+    if (size := len(page.encode("utf-8", "backslashreplace"))) > MOST_BYTES:
         raise UserError(
             f"The report would take {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}. Give fewer --images, or "
             "fewer runs by a --runs folder with a part of them."

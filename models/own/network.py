@@ -1,6 +1,7 @@
 """A network of one's own as a value: where its code is, what it expects, and how it is built."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -155,4 +156,4 @@ def _renaming(keys: Mapping[str, str]) -> Any:
 
 def _safe(name: str) -> str:
     folded = re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("_.") or "network"
-    return folded if len(folded) <= 60 else f"{folded[:50]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return folded if len(folded) <= 60 else f"{folded[:50]}_{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.progress import (
@@ -16,15 +17,18 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from safmn_bench.models.errors import printable
+
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how many images are done, and of how many."""
 PLAIN_WIDTH = 200  # columns, where no terminal says how wide it is: a redirected table is not folded at 80
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console for results, or (stderr) for progress and remarks."""
-    probe = Console(stderr=stderr)
-    return probe if probe.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
+    """A console for results, or (stderr) for progress and remarks; a name such as [bold] or :smile: is a name."""
+    plain = partial(Console, stderr=stderr, markup=False, emoji=False)
+    probe = plain()
+    return probe if probe.is_terminal else plain(width=PLAIN_WIDTH)
 
 
 def print_table(
@@ -36,15 +40,22 @@ def print_table(
     text_columns: int = 1,
 ) -> None:
     """Print a table; the first `text_columns` columns are flush left, the others (figures) right; notes below it."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=shown(title), title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < text_columns else "right", no_wrap=index >= text_columns)
+        table.add_column(
+            shown(column), justify="left" if index < text_columns else "right", no_wrap=index >= text_columns
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(shown, row))
     out = console()
     out.print(table, markup=False)
     for note in notes:
-        out.print(note, markup=False, highlight=False, soft_wrap=True)
+        out.print(shown(note), markup=False, highlight=False, soft_wrap=True)
+
+
+def shown(text: str) -> str:
+    """Text for a terminal, without escapes that would move the cursor or change the title; lines stay lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 EVERY_SECONDS = 30.0
@@ -76,7 +87,7 @@ def progress() -> Progress:
     """A progress bar with count, elapsed and remaining time, on stderr; silent when that is not a terminal."""
     out = console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
