@@ -30,9 +30,10 @@ from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.named_init import INITIALISATIONS, build_seeded
 from safmn_bench.profiling.common import console
-from safmn_bench.profiling.common.files import write_csv, write_json
+from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.machine import commit, hardware_name
 from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.common.sealed import read_result, write_sealed
 
 CPU = torch.device("cpu")
 SHARE = 0.2  # of the training images, held out: two to three of the embedded photographs
@@ -91,7 +92,7 @@ def train_missing(wanted: Sequence[Wanted], out: Path, stop: Callable[[], bool])
         left = f", about {rest:.0f} min left" if rest is not None else ""
         print(f"{len(wanted) - len(missing) + index} of {len(wanted)} done{left}: {training.name}", file=sys.stderr)
         try:
-            write_json(
+            write_sealed(
                 out / "runs" / training.name,
                 {"config": training.config(), "scores": scores_of(training, stop), **_origin()},
             )
@@ -132,7 +133,9 @@ def stored(training: Wanted, out: Path) -> dict[str, Any] | None:
     path = out / "runs" / training.name
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_result(path, "Delete it, and it is trained again.")
+    if "scores" not in content or "config" not in content:
+        raise UserError(f"{path} holds no scores. Delete it, and it is trained again.")
     if whole_config(content["config"]) != whole_config(json.loads(json.dumps(training.config()))):
         raise UserError(f"{path} is of other images or another recipe. Choose another --out, or delete that folder.")
     return content

@@ -6,7 +6,6 @@ checkpoint. Who goes on is decided once, by `judging.halving`, and kept in OUT/h
 started again, here or beside this one, does what stands there.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from safmn_bench.ablations.runs.plan import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, BASELINE, Job, in_words
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.sealed import read_result, write_sealed
 
 
 def prepare(jobs: Sequence[Job], options: RunOptions) -> None:
@@ -87,6 +86,9 @@ def settle(jobs: Sequence[Job], options: RunOptions) -> None:
                 _stop(job, cut, decision, line)
 
 
+_ANEW = "Delete that file to decide anew."
+
+
 def _path(out: Path, scale: int) -> Path:
     return out / f"halving_x{scale}.json"
 
@@ -96,8 +98,10 @@ def kept_decision(out: Path, scale: int, jobs: Sequence[Job], cut: int) -> dict[
     path = _path(out, scale)
     if not path.exists():
         return None
-    decision = json.loads(path.read_text(encoding="utf-8"))
+    decision = read_result(path, _ANEW)
     runs = sorted(job.plan.title for job in jobs)
+    if any(key not in decision for key in ("runs", "cut", "networks", "dataset")):
+        raise UserError(f"{path} is no decision. {_ANEW}")
     if decision["runs"] != runs or decision["cut"] != cut:
         raise UserError(
             f"{path} decided at iteration {decision['cut']} among {len(decision['runs'])} runs; now asked for are "
@@ -129,7 +133,7 @@ def _decided(jobs: Sequence[Job], out: Path, scale: int, cut: int) -> dict[str, 
         "runs": sorted(job.plan.title for job in jobs),
         "networks": [{**line.to_dict(), "scores": _by_seed(scores, line)} for line in found],
     }
-    write_json(_path(out, scale), decision)
+    write_sealed(_path(out, scale), decision)
     return decision
 
 

@@ -106,7 +106,7 @@ class SlurmEngine:
     def _attached(self, job: Job, states: Mapping[str, tuple[str, str]]) -> bool:
         """Whether the run is in Slurm, in another process's hands, or done by now; if so, `job` says which."""
         ticket = self.tickets.get(job.plan.folder.path, Ticket(""))
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # as if it were not there
             kept = json.loads(job.plan.folder.slurm.read_text(encoding="utf-8"))
             if kept.get("until") == job.plan.until:  # one that ends at the cut is not the one that goes on from there
                 ticket = Ticket(kept["job"])

@@ -1,5 +1,6 @@
 """A sweep: the plan is shown, what is finished is skipped, the rest runs, and a table and sweep.csv come out."""
 
+import csv
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -275,8 +276,17 @@ def row_of(job: Job, record: Record | None) -> dict[str, Any]:
 
 
 def read_sweep(path: Path) -> list[dict[str, str]]:
-    """The rows of a sweep.csv, or none."""
-    if not path.exists():
+    """The rows of a sweep.csv, or none; one that is none is kept beside, and a line says so."""
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv_rows(handle))
+        if all(isinstance(row.get(column), str) for row in rows for column in _KEY):
+            return rows
+    except FileNotFoundError:
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv_rows(handle))
+    except (OSError, ValueError, csv.Error):
+        pass
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    print(f"note: {path} could not be read, and is now {aside.name}.", file=sys.stderr)
+    return []

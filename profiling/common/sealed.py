@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safmn_bench.models.errors import UserError
+from safmn_bench.models.errors import UserError, printable
 from safmn_bench.profiling.common.files import write_json
 
 SEAL = "sha256"
@@ -51,6 +51,14 @@ def read_sealed(path: Path, *, required: bool = True) -> dict[str, Any]:
             "that key out if the change is yours"
         )
     return values
+
+
+def read_result(path: Path, advice: str) -> dict[str, Any]:
+    """`read_sealed` of what cost work, and is not made again unasked. Raises UserError with the reason and advice."""
+    try:
+        return read_sealed(path, required=False)
+    except (OSError, Damaged) as error:
+        raise UserError(f"{path} cannot be read ({printable(str(error))[:200]}). {advice}") from error
 
 
 def recalled(path: Path, read: Callable[[dict[str, Any]], T]) -> T | None:
