@@ -194,7 +194,7 @@ def _make(folder: Path, sets: Sequence[TrainingSet], scale: int, workers: int | 
     index = {
         "version": VERSION,
         "scale": scale,
-        "sets": [_described(one) for one in sets],
+        "sets": [_described(training_set) for training_set in sets],
         "treatments": {name: f["treatment"] for (name, _), f in zip(named, facts, strict=True) if f["treatment"]},
         "names": [name for name, _ in named],
         "lr_height": places.lr_height.tolist(),
@@ -206,9 +206,9 @@ def _make(folder: Path, sets: Sequence[TrainingSet], scale: int, workers: int | 
     (folder / "journal.jsonl").unlink()
 
 
-def _described(one: TrainingSet) -> dict[str, Any]:
-    lr = "given" if one.lr_given else "MATLAB-style bicubic of HR"
-    return {"name": one.name, "images": len(one.items), "lr": lr, "note": one.note}
+def _described(training_set: TrainingSet) -> dict[str, Any]:
+    lr = "given" if training_set.lr_given else "MATLAB-style bicubic of HR"
+    return {"name": training_set.name, "images": len(training_set.items), "lr": lr, "note": training_set.note}
 
 
 def _mapped(path: Path, size: int) -> np.ndarray:
@@ -232,9 +232,12 @@ def pack_folder(
     """Where the pack of these files is, or is to be; hashes the files only where they look new, or to `verify`."""
     if not verify and (known := seen_folder(sets, scale, cache)) is not None:
         return known
-    label = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(one.name for one in sets))[:48]
+    # cut, so that many sets' names stay far below the 255 bytes that a folder's name may have
+    label = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(training_set.name for training_set in sets))[:48]
     name = f"{label}-x{scale}-{_content(sets, scale, progress)[:20]}"
-    write_sealed(_seen(sets, scale, cache), {"pack": name, "sets": [str(one.folder.resolve()) for one in sets]})
+    write_sealed(
+        _seen(sets, scale, cache), {"pack": name, "sets": [str(training_set.folder.resolve()) for training_set in sets]}
+    )
     return cache / "packs" / name
 
 
@@ -246,9 +249,9 @@ def seen_folder(sets: Sequence[TrainingSet], scale: int, cache: Path) -> Path | 
 
 def named_items(sets: Sequence[TrainingSet]) -> Iterator[tuple[str, ImageFiles]]:
     """All images of all sets in order, named <set>/<file>."""
-    for one in sets:
-        for item in one.items:
-            yield f"{one.name}/{item.hr.name}", item
+    for training_set in sets:
+        for item in training_set.items:
+            yield f"{training_set.name}/{item.hr.name}", item
 
 
 def _seen(sets: Sequence[TrainingSet], scale: int, cache: Path) -> Path:

@@ -72,6 +72,7 @@ def run_held(
     scores: dict[str, Any] = {}
     plan.folder.record.unlink(missing_ok=True)  # of weights that are replaced now: it must not vouch for the new ones
     if trained.weights is not None:
+        # under `params`, where published files have theirs: other programs open it too
         checkpoint.save(plan.folder.weights, {"params": trained.weights})
         scores = scores_of(plan, trained.weights, stop)
     record = record_of(plan, trained, scores)
@@ -149,7 +150,7 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any]) -> Record:
 
 
 def described(plan: Plan) -> dict[str, Any]:
-    """What a record says before anything is measured."""
+    """The fields of a record that are known before anything is measured."""
     return {
         "variant": plan.candidate.name,
         "model": plan.candidate.model,

@@ -1,4 +1,4 @@
-"""What study.py does: from a folder of runs to every file that stands beside them.
+"""The work of study.py: from a folder of runs to every file that stands beside them.
 
 Byte for byte the same each time: nothing depends on the time, on the order of folders or of sets, or on where the
 folder lies; networks run on one thread of the CPU, since sums over threads decide the last bits.
@@ -71,15 +71,15 @@ def write_tables(study: Study, out: Path) -> list[Path]:
 def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
     """Name -> how to draw it: Figure 1, both forms of Figure 7, and the differences."""
     records = [record for _, record in study.runs]
-    found: dict[str, Callable[[], Figure]] = {"figure1": lambda: tradeoff_figure(records, Profiles(), SCALE)}
+    figures: dict[str, Callable[[], Figure]] = {"figure1": lambda: tradeoff_figure(records, Profiles(), SCALE)}
     runs = loss_runs(study)
-    found["figure7"] = lambda: loss_figure(runs, SCALE)
+    figures["figure7"] = lambda: loss_figure(runs, SCALE)
     if study.baseline and len(study.rows) > 1:
-        found["figure7_differences"] = lambda: cast(Figure, difference_figure(runs, SCALE))
+        figures["figure7_differences"] = lambda: cast(Figure, difference_figure(runs, SCALE))
     dataset = headline(study)
     if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
-        found["differences"] = lambda: delta_figure(study.rows, dataset)
-    return found
+        figures["differences"] = lambda: delta_figure(study.rows, dataset)
+    return figures
 
 
 def loss_runs(study: Study) -> Runs:

@@ -55,12 +55,12 @@ class ScaleView:
     comparisons: Sequence[Comparison] = ()
     lam: LamPanels | None = None
     left_out: Sequence[str] = ()
-    """What cannot be shown, and why."""
+    """Pictures and figures that cannot be shown, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What the template shows."""
+    """Everything that the template shows."""
 
     title: str
     lead: str
@@ -108,12 +108,12 @@ def scale_view(
 
 
 def _deltas(rows: Sequence[Measured], scale: int) -> list[Deltas]:
-    found = []
+    shown = []
     for index, dataset in enumerate(datasets_of(rows)):
         grid = report_rows.deltas(rows, dataset)
         if grid is not None:
-            found.append(Deltas(grid=grid, chart=report_charts.delta_chart(rows, dataset, f"delta{scale}-{index}")))
-    return found
+            shown.append(Deltas(grid=grid, chart=report_charts.delta_chart(rows, dataset, f"delta{scale}-{index}")))
+    return shown
 
 
 def _curves(runs: Runs) -> tuple[dict[str, list[Curve]], list[str]]:
@@ -158,10 +158,10 @@ def _tradeoff(rows: Sequence[Measured], scale: int) -> Markup | None:
 
 def profile_grids(profiles: Profiles) -> list[Grid]:
     """Latency, memory, operators, scores and counts that were measured without a run."""
-    found = [("Time and memory per image", profiles.latency), ("Scores of weight files", profiles.scores)]
-    found += [("Counts", profiles.complexity)]
-    found += [(f"Operators: {name}", rows) for name, rows in profiles.operators.items()]
-    return [report_rows.csv_grid(title, rows) for title, rows in found if rows]
+    sources = [("Time and memory per image", profiles.latency), ("Scores of weight files", profiles.scores)]
+    sources += [("Counts", profiles.complexity)]
+    sources += [(f"Operators: {name}", rows) for name, rows in profiles.operators.items()]
+    return [report_rows.csv_grid(title, rows) for title, rows in sources if rows]
 
 
 def distinct(records: Sequence[Record], part: str) -> list[tuple[str, list[tuple[str, str]]]]:
