@@ -9,6 +9,7 @@ import torch
 
 import safmn_bench as sb
 from safmn_bench.ablations.evaluate import main as evaluate
+from safmn_bench.analysis.networks import subjects
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
 from safmn_bench.profiling.check import main as check
@@ -44,6 +45,9 @@ def test_weights_tell_their_network(plksr: Path, photographs: Path, tmp_path: Pa
     assert evaluate([*call, "--csv", str(tmp_path / "s.csv")]) == 0
     assert "spandrel_plksr" in (tmp_path / "s.csv").read_text()
     assert np.asarray(sb.upscale(by_file, np.zeros((9, 7, 3), np.uint8))).shape == (36, 28, 3)
+    (looked_into,) = subjects([f"spandrel:{plksr}"], None, None, 4, torch.device("cpu"))  # lam, figures: no --weights
+    with torch.no_grad():
+        assert torch.equal(looked_into.network(x), by_class(x))
     with pytest.raises(UserError, match=r"is PLKSR x4 with 3 channels, and RGB x2 is asked for. Give its --scale."):
         sb.create_model(f"spandrel:{plksr}", 2)
 
