@@ -4,6 +4,7 @@ As the published training code does: every sample decodes a whole HR and LR file
 rotates it, and becomes a float tensor; two worker processes, collated into batches.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.sampling import Batch
+from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.images import write_png
 
 
@@ -49,7 +51,21 @@ def write_pngs(images: PackedSet, folder: Path) -> None:
 
 
 def png_batches(images: PackedSet, folder: Path, *, patch: int, batch: int, batches: int) -> Iterator[Batch]:
-    """`batches` batches through two worker processes."""
+    """`batches` batches through two worker processes. Raises UserError where they have no room to hand them over."""
+    _require_shared_memory(_IN_FLIGHT * batch * (1 + images.scale**2) * 3 * 4 * patch**2)
     pairs = PngPairs(folder, len(images), patch, images.scale, batch * batches)
     loader = DataLoader(pairs, batch_size=batch, num_workers=2, shuffle=True, drop_last=True)
     return iter(loader)
+
+
+_IN_FLIGHT = 6  # batches: two of each worker are ready, one is made
+_SHM = Path("/dev/shm")
+
+
+def _require_shared_memory(needed: int) -> None:
+    free = shutil.disk_usage(_SHM).free if _SHM.is_dir() else needed
+    if free < needed:
+        raise UserError(
+            f"{_SHM} has {free / 2**20:.1f} MiB free; the PNG loader hands over {needed / 2**20:.1f} MiB there. Give the "
+            "container more (docker run --shm-size=1g), or choose a smaller train.batch or train.patch."
+        )

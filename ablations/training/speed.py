@@ -112,12 +112,11 @@ def make_modes(
     keys, group = recipe.train, Group(0, 1, device)
     placement = choose_placement(images.hr.nbytes + images.lr.nbytes, device)
     source = open_batches(images, keys, placement, seed=0, device=device, rank=0, world=1)
-    own = source.take(0, keys.iterations)
-    fixed = next(own)
     settle = 5  # more than the 4 batches, 2 of each worker, that the PNG loader has ready
-    decoded = png_batches(
-        images, folder, patch=keys.patch, batch=keys.batch, batches=(rounds + 1) * (BLOCK + settle) + 1
-    )
+    batches = (rounds + 1) * (BLOCK + settle) + 1  # whatever train.iterations is: a recipe may be shorter
+    own = source.take(0, max(keys.iterations, batches))
+    fixed = next(own)
+    decoded = png_batches(images, folder, patch=keys.patch, batch=keys.batch, batches=batches)
 
     def learner(fast: bool) -> Learner:
         compute = replace(recipe.compute, fast=fast, compile=fast and recipe.compute.compile)

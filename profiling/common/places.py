@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.keeping import cache_folder
 from safmn_bench.profiling.common.processes import alive, host
 
 ABANDONED_S = 24 * 3600.0  # of another machine's process, of which it cannot be told from here whether it lives
@@ -97,6 +98,11 @@ def require_writable(path: Path | None, option: str = "--csv") -> None:
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The user's words for a write that failed."""
     reason = error.strerror or str(error)
+    if path.is_relative_to(cache_folder()):
+        return UserError(
+            f"Cannot write {path}: {reason}. It is in the cache: set SAFMN_BENCH_CACHE to a folder that you may write "
+            "to and that has room."
+        )
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return UserError(f"Cannot write {path}: {reason}. Make room there, then start the same command again.")
     return UserError(f"Cannot write {path}: {reason}. Choose a folder that you may write to and that has room.")

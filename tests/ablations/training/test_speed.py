@@ -2,12 +2,15 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from safmn_bench.ablations.throughput import main
+from safmn_bench.ablations.training import png_reference
+from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.tracing import roofline
 
 
@@ -63,3 +66,16 @@ def test_throughput_writes_a_row_per_mode(tmp_path: Path, capsys: pytest.Capture
     assert 0 <= float(rows["fast loop"]["data_wait_share"]) < 1
     assert {row["iterations"] for row in rows.values()} == {"4"}
     assert "Floors, at rates measured here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("needed", "refused"), [(64 * 2**20, False), (64 * 2**20 + 1, True)])
+def test_a_small_dev_shm_is_told_before_a_worker_dies_of_it(
+    monkeypatch: pytest.MonkeyPatch, needed: int, refused: bool
+):
+    """Docker gives a container 64 MiB of it."""
+    monkeypatch.setattr(png_reference.shutil, "disk_usage", lambda path: SimpleNamespace(free=64 * 2**20))
+    if not refused:
+        png_reference._require_shared_memory(needed)
+        return
+    with pytest.raises(UserError, match=r"^/dev/shm has 64.0 MiB free; the PNG loader hands over 64.0 MiB there. Give"):
+        png_reference._require_shared_memory(needed)

@@ -204,3 +204,31 @@ def test_git_is_asked_without_taking_a_lock(monkeypatch: pytest.MonkeyPatch):
     machine.commit.__wrapped__()
     assert asked
     assert all(environment["GIT_OPTIONAL_LOCKS"] == "0" for environment in asked)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "advice"),
+    [
+        (
+            "cache/seen/a.json",
+            errno.EROFS,
+            "It is in the cache: set SAFMN_BENCH_CACHE to a folder that you may write to",
+        ),
+        (
+            "cache/packs/hr.bin",
+            errno.ENOSPC,
+            "set SAFMN_BENCH_CACHE to a folder that you may write to and that has room.",
+        ),
+        ("out/last.pt", errno.ENOSPC, "Make room there, then start the same command again."),
+        ("out/last.pt", errno.EDQUOT, "Make room there, then start the same command again."),
+        ("out/last.pt", errno.EROFS, "Choose a folder that you may write to and that has room."),
+        ("out/last.pt", errno.EACCES, "Choose a folder that you may write to and that has room."),
+    ],
+)
+def test_a_write_that_failed_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, error: int, advice: str
+):
+    monkeypatch.setenv("SAFMN_BENCH_CACHE", str(tmp_path / "cache"))
+    told = str(places.cannot_write(tmp_path / path, OSError(error, os.strerror(error))))
+    assert told.startswith(f"Cannot write {tmp_path / path}: {os.strerror(error)}. ")
+    assert advice in told
