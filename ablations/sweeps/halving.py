@@ -56,6 +56,7 @@ def cut_of(jobs: Sequence[Job], options: RunOptions) -> int:
             f"train.validate_every ({', '.join(f'{n} / {every}' for n, every in sorted(lengths))}). Set both alike."
         )
     ((iterations, every),) = lengths
+    # a share such as 0.3 may come out a hair above its validation
     cut = every * math.ceil(share * iterations / every - 1e-9)
     if cut >= iterations:
         raise UserError(
@@ -94,7 +95,7 @@ def _path(out: Path, scale: int) -> Path:
 
 
 def kept_decision(out: Path, scale: int, jobs: Sequence[Job], cut: int) -> dict[str, Any] | None:
-    """What was decided before. Raises UserError where that was among other networks, or at another cut."""
+    """The decision that was taken before. Raises UserError where that was among other networks, or at another cut."""
     path = _path(out, scale)
     if not path.exists():
         return None
@@ -123,15 +124,15 @@ def _decided(jobs: Sequence[Job], out: Path, scale: int, cut: int) -> dict[str, 
             scores.setdefault(job.plan.candidate.name, {})[job.plan.seed] = known[1]
     done = {job.plan.candidate.name for job in jobs if finished_record(job.plan) is not None}
     try:
-        found = standings(scores, always={BASELINE, *done})
+        judged = standings(scores, always={BASELINE, *done})
     except ValueError:
-        found = []  # nearly all collapsed: nobody is judged
+        judged = []  # nearly all collapsed: nobody is judged
     decision = {
         "cut": cut,
         "iterations": jobs[0].plan.recipe.train.iterations,
         "dataset": " + ".join(sorted(datasets)),
         "runs": sorted(job.plan.title for job in jobs),
-        "networks": [{**line.to_dict(), "scores": _by_seed(scores, line)} for line in found],
+        "networks": [{**line.to_dict(), "scores": _by_seed(scores, line)} for line in judged],
     }
     write_sealed(_path(out, scale), decision)
     return decision

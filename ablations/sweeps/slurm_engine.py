@@ -166,7 +166,7 @@ def submitted(jobs: Sequence[Job], resources: Resources) -> list[str]:
     executor = submitit.SlurmExecutor(folder=resources.folder, max_num_timeout=sys.maxsize)
     executor.update_parameters(**parameters(resources))
     try:
-        return [one.job_id for one in executor.map_array(SlurmRun(), [job.plan for job in jobs])]
+        return [slurm_job.job_id for slurm_job in executor.map_array(SlurmRun(), [job.plan for job in jobs])]
     except FailedJobError as error:
         text = " ".join(str(error).split())
         raise UserError(
@@ -182,7 +182,7 @@ def parameters(resources: Resources) -> dict[str, Any]:
         "time": resources.time_min,
         "cpus_per_task": resources.cpus,
         "ntasks_per_node": 1,
-        "signal_delay_s": min(SIGNAL_S, resources.time_min * 30),
+        "signal_delay_s": min(SIGNAL_S, resources.time_min * 30),  # half the time of a short job, not all of it
         "additional_parameters": {"requeue": True},
     }
     wanted |= {"partition": resources.partition} if resources.partition else {}

@@ -92,7 +92,7 @@ def run_tuned(jobs: Sequence[Job], options: RunOptions, group: Group, stop: Stop
 
 
 def prepare(jobs: Sequence[Job], options: RunOptions, group: Group) -> None:
-    """What must hold, or be so, before a sweep that decides by its own runs begins. Raises UserError."""
+    """Conditions of a sweep that decides by its own runs, before it begins. Raises UserError."""
     if options.halve is None and options.seeds_until is None and options.tune_lr is None:
         return
     if group.world > 1:
@@ -115,7 +115,7 @@ def all_at_cut(jobs: Sequence[Job], options: RunOptions) -> bool:
 
 
 def job_of(plan: Plan, options: RunOptions) -> Job:
-    """What is known of a run before it starts: finished, failed for good, or to be done; nothing is written."""
+    """The state of a run before it starts: finished, failed for good, or to be done; nothing is written."""
     job = Job(plan)
     try:
         record = read_record(plan.folder)
@@ -150,7 +150,7 @@ def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
 
 
 def rules_of(jobs: Sequence[Job], options: RunOptions) -> list[str]:
-    """What a sweep that decides by its own runs may leave out of this plan, or add to it, in a sentence each."""
+    """Rules by which a sweep that decides by its own runs may change this plan, in a sentence each."""
     networks = len({(job.plan.candidate.name, job.plan.scale) for job in jobs})
     told = []
     if cuts := sorted({job.plan.until for job in jobs if job.plan.until is not None}):

@@ -30,7 +30,7 @@ def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_sealed(path: Path, *, required: bool = True) -> dict[str, Any]:
-    """What `write_sealed` was given, as JSON has it; an object without a digest serves unless one is `required`.
+    """The object given to `write_sealed`, as JSON has it; one without a digest serves unless that is `required`.
 
     Raises Damaged, or OSError.
     """
@@ -62,7 +62,7 @@ def read_result(path: Path, advice: str) -> dict[str, Any]:
 
 
 def recalled(path: Path, read: Callable[[dict[str, Any]], T]) -> T | None:
-    """What is remembered at `path`, through `read`; None where nothing is, or nothing that serves."""
+    """The content remembered at `path`, through `read`; None where nothing is, or nothing that serves."""
     try:
         return read(read_sealed(path))
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
