@@ -66,6 +66,6 @@ def _require_shared_memory(needed: int) -> None:
     free = shutil.disk_usage(_SHM).free if _SHM.is_dir() else needed
     if free < needed:
         raise UserError(
-            f"{_SHM} has {free / 2**20:.1f} MiB free; the PNG loader hands over {needed / 2**20:.1f} MiB there. Give the "
-            "container more (docker run --shm-size=1g), or choose a smaller train.batch or train.patch."
+            f"{_SHM} has {free / 2**20:.1f} MiB free; the PNG loader hands over {needed / 2**20:.1f} MiB there. Give "
+            "the container more (docker run --shm-size=1g), or choose a smaller train.batch or train.patch."
         )
