@@ -142,7 +142,7 @@ def test_collapse_before_any_validation_has_no_scores(
         (["--recipe", "papr"], "No recipe 'papr'. Did you mean 'paper'"),
         (["--set", "train.iteration=3"], "Did you mean 'train.iterations'"),
         (["--set", "train.patch=40"], "smaller than train.patch=40"),
-        (["--seeds", "-1"], "--seeds -1 is negative"),
+        (["--seeds", "-1"], "--seeds: -1 is no seed"),
         (["--train-data", "nowhere"], "nowhere"),
         (["--benchmarks", "nowhere"], "Benchmark folder nowhere does not exist"),
         (["--out", "/proc/nothing"], "Cannot write /proc/nothing"),

@@ -33,7 +33,7 @@ def places(rng: random.Random) -> Iterator[Kill]:
 def results_of(out: Path) -> tuple[object, ...]:
     """All of a record and of sweep.csv but what says when, where and how fast it went."""
     record = json.loads((folder_of(out, "one_block") / "record.json").read_text())
-    for key in ("train_seconds", "images_per_second", "date", "sittings", "machine", "data", "sha256"):
+    for key in ("train_seconds", "images_per_second", "date", "sittings", "machine", "data", "command", "sha256"):
         del record[key]
     with (out / "sweep.csv").open(newline="") as handle:
         return record, [row | {"train_seconds": ""} for row in csv.DictReader(handle)]
