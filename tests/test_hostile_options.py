@@ -33,6 +33,8 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "infinite": ([*NOISE, "--detect", "1e400"], "argument --detect: 1e400 is not a finite number"),
     "networks without end": ([*NOISE, "--networks", str(2**62)], "--networks is out of range. Allowed: at most 1"),
     "freedom of none": ([*NOISE, "--freedom", "0"], "--freedom is out of range. Allowed: from 1 to 1000000"),
+    "threads without end": (["latency", "--threads", str(2**62)], "is out of range. Allowed: whole numbers from 1 to"),
+    "no threads": (["compare", "safmn", "--threads", "0"], "--threads 0 is not a whole number of at least 1"),
     "a limit of ages": (["check", "safmn", "--limit", "1e18"], "--limit 1e+18 is above 1e+06 seconds"),
     "an unknown option": ([*RUN, "--devise", "cpu"], "run has no option '--devise'. Did you mean '--device'?"),
     "an option with its value": ([*RUN, "--sead=1"], "run has no option '--sead'. Did you mean '--seeds'"),

@@ -7,7 +7,14 @@ from safmn_bench.ablations.data.options import add_lr_options
 from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
 from safmn_bench.analysis.attribution.options import STEPS
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser, output_file, require_at_least
+from safmn_bench.profiling.common.options import (
+    DEVICE_HELP,
+    SCALES,
+    Parser,
+    output_file,
+    require_at_least,
+    require_threads,
+)
 from safmn_bench.profiling.timing.options import LR_SIZE, lr_size
 
 UNTRAINED = "-"
@@ -36,7 +43,8 @@ class CompareOptions(ScoringOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         lr_size(self.lr_size)
-        require_at_least(1, runs=self.runs, threads=self.threads, steps=self.steps)
+        require_at_least(1, runs=self.runs, steps=self.steps)
+        require_threads(self.threads)
         if self.weights and len(self.weights) != len(self.models):
             raise UserError(
                 f"--weights has {len(self.weights)} entries for {len(self.models)} networks "

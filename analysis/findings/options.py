@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.analysis.attribution.options import STEPS
-from safmn_bench.profiling.common.options import Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import Options, Parser, require_at_least, require_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,8 @@ class StudyOptions(Options):
     """One: pictures are small; two threads wait for each other, and worse where the machine has other work."""
 
     def __post_init__(self) -> None:
-        require_at_least(1, steps=self.steps, threads=self.threads)
+        require_at_least(1, steps=self.steps)
+        require_threads(self.threads)
         require_at_least(0, images=self.images)
 
 

@@ -138,6 +138,16 @@ def require_seeds(seeds: Sequence[int]) -> None:
             raise UserError(f"--seeds: {seed} is no seed. Allowed: whole numbers from 0 to {LARGEST}.")
 
 
+MOST_THREADS = 4096
+
+
+def require_threads(threads: int | None) -> None:
+    """Raise UserError for a number of CPU threads that no machine has."""
+    require_at_least(1, threads=threads)
+    if threads is not None and threads > MOST_THREADS:
+        raise UserError(f"--threads {threads} is out of range. Allowed: whole numbers from 1 to {MOST_THREADS}.")
+
+
 def require_at_least(least: int, **values: int | float | None) -> None:
     """Raise UserError where an option is less than `least`; options are named as fields are, None is no value."""
     for name, value in values.items():

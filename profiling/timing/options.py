@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file, require_at_least
+from safmn_bench.profiling.common.options import (
+    DEVICE_HELP,
+    SCALES,
+    Options,
+    Parser,
+    output_file,
+    require_at_least,
+    require_threads,
+)
 
 IMPLEMENTATIONS = {
     "eager": "the plain module, contiguous memory",
@@ -57,7 +65,8 @@ class LatencyOptions(Options):
 
     def __post_init__(self) -> None:
         lr_size(self.lr_size)
-        require_at_least(1, runs=self.runs, threads=self.threads)
+        require_at_least(1, runs=self.runs)
+        require_threads(self.threads)
 
 
 def latency_arguments() -> Parser[LatencyOptions]:
