@@ -93,6 +93,10 @@ def versions() -> dict[str, str]:
     return installed | {"torch": torch.__version__}
 
 
+_SOURCES = ("models", "profiling", "ablations", "analysis", "library", "results/paper", "pyproject.toml")
+"""What decides a measurement: a result or a page that changed does not, and the result is written just then."""
+
+
 @functools.cache
 def commit() -> str:
     """The commit of this suite's source, with '-dirty' where files differ from it; 'unknown' outside a checkout."""
@@ -100,7 +104,8 @@ def commit() -> str:
     described = _output(["git", "-C", str(source), "rev-parse", "HEAD"])
     if not described or _output(["git", "-C", str(source), "ls-files", Path(__file__).name]) == "":
         return "unknown"
-    changed = _output(["git", "-C", str(source), "status", "--porcelain", "--untracked-files=no"])
+    places = [f":/{folder}" for folder in _SOURCES]
+    changed = _output(["git", "-C", str(source), "status", "--porcelain", "--untracked-files=no", "--", *places])
     return described + ("-dirty" if changed else "")
 
 

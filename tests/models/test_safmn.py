@@ -107,11 +107,11 @@ def test_pooling_sees_the_whole_pyramid():
     ("fields", "message"),
     [
         ({"dim": 38}, "multiple of 4, such as 40"),
-        ({"n_blocks": 0}, "whole number of at least 1"),
+        ({"n_blocks": 0}, "model.n_blocks=0 is not a whole number from 1 to 1024"),
         ({"norm": "layr"}, "Did you mean 'layer'"),
         ({"pooling": "median"}, "Known: max, avg, nearest"),
         ({"modulate": "yes"}, "not true or false"),
-        ({"expansion": 0.001}, "leaves a hidden channel"),
+        ({"expansion": 0.001}, "leaves 1 to 65536 hidden channels"),
     ],
 )
 def test_unusable_configuration_says_what_is_allowed(fields: dict, message: str):

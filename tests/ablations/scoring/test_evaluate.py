@@ -59,7 +59,7 @@ def test_variant_from_yaml_scores_its_weights_and_says_what_was_picked(make_imag
     assert main(["--model", str(tmp_path / "tiny.yaml"), "--scale", "3", *data, *options]) == 0
     assert {r["model"] for r in rows_of(tmp_path / "s.csv")} == {"tiny"}
     printed = capsys.readouterr().out
-    assert "key `params_ema` (also there: params)" in printed
+    assert "key `params_ema` (also there: params)" in " ".join(printed.split())
     assert "A/a was scored in tiles of 8 LR pixels with an overlap of 24" in printed
 
 

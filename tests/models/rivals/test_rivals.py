@@ -33,7 +33,7 @@ def test_names_and_displayed_labels():
 
 @pytest.mark.parametrize(("model", "scale"), RIVAL_COUNTS)
 def test_parameters_and_counted_input_of_every_row(model: str, scale: int):
-    module, shape = flops.counted_form(find_model(model).build(scale), scale)
+    module, shape = flops.counted_form(find_model(model).build(scale=scale), scale)
     params, _, _, input_shape = RIVAL_COUNTS[model, scale]
     assert sum(p.numel() for p in module.parameters()) == params
     assert "x".join(map(str, shape)) == input_shape
@@ -44,14 +44,14 @@ QUICK = [("SMFANet", 4), ("SPAN-NTIRE26", 4), ("SPANv2", 4), ("RLFN", 4), ("RLFN
 
 @pytest.mark.parametrize(("model", "scale"), QUICK)
 def test_flops_and_activations_are_exact(model: str, scale: int):
-    cost = flops.count(*flops.counted_form(find_model(model).build(scale), scale))
+    cost = flops.count(*flops.counted_form(find_model(model).build(scale=scale), scale))
     assert (cost.params, cost.flops, cost.acts) == RIVAL_COUNTS[model, scale][:3]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "scale"), [key for key in RIVAL_COUNTS if key not in QUICK])
 def test_flops_and_activations_of_the_other_rows_are_exact(model: str, scale: int):
-    cost = flops.count(*flops.counted_form(find_model(model).build(scale), scale))
+    cost = flops.count(*flops.counted_form(find_model(model).build(scale=scale), scale))
     assert (cost.params, cost.flops, cost.acts) == RIVAL_COUNTS[model, scale][:3]
 
 
@@ -74,7 +74,7 @@ def fixture_image() -> torch.Tensor:
 
 def published(model: str, scale: int, path: Path, key: str | None = None) -> torch.nn.Module:
     """A rival with published weights, in the form that is built."""
-    network = find_model(model).build(scale).eval()
+    network = find_model(model).build(scale=scale).eval()
     if key is None:
         load_weights(network, path)
     else:

@@ -17,7 +17,7 @@ CHEAP = [("FSRCNN", 4), ("ESPCN", 4), ("ECBSR-M16C64", 4), ("IMDN", 4), ("CARN-M
 
 
 def counted(model: str, scale: int) -> tuple[torch.nn.Module, tuple[int, ...]]:
-    return counting.counted_form(find_model(model).build(scale), scale)
+    return counting.counted_form(find_model(model).build(scale=scale), scale)
 
 
 @pytest.mark.parametrize(("model", "scale"), PEER_COUNTS)
