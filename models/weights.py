@@ -165,7 +165,8 @@ def _walk(content: Any, trail: tuple[str, ...], beside: tuple[str, ...], seen: s
     }
     if any(value.ndim for value in tensors.values()):
         yield _Candidate(tensors, trail, beside, tuple(told(str(key)) for key in content if key not in tensors))
-    for key, value in content.items():
+    averages_first = sorted(content.items(), key=lambda item: not _AVERAGE.search(str(item[0])))  # one dict, two names
+    for key, value in averages_first:
         if isinstance(key, str):
             others = tuple(told(str(k)) + ", empty" * (isinstance(v, dict) and not v) for k, v in content.items())
             beside = tuple(other for other, k in zip(others, content, strict=True) if k != key)
