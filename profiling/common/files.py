@@ -108,7 +108,7 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
         yield _row_by_row(path, columns)
         return
     path = target_of(path)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = _partial_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = partial.open("w", encoding="utf-8", errors="backslashreplace", newline="")
@@ -142,6 +142,7 @@ def csv_as_it_comes(path: Path | None, columns: Sequence[str]) -> Iterator[Calla
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(path)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -154,8 +155,7 @@ def csv_made_anew(path: Path | None, columns: Sequence[str]) -> Iterator[Callabl
         yield lambda rows: None
         return
     require_writable(path)
-    target = target_of(path)
-    partial = None if is_stream(path) else target.with_name(f"{target.name}.partial")
+    partial = None if is_stream(path) else _partial_of(target_of(path))
     last: list[Rows] = []
 
     def keep(rows: Rows) -> None:
@@ -176,7 +176,10 @@ def csv_made_anew(path: Path | None, columns: Sequence[str]) -> Iterator[Callabl
     write_csv(path, columns, last[0] if last else [])
     if partial is not None:
         partial.unlink(missing_ok=True)
-    sync_folder(path.parent)
+
+
+def _partial_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.partial")
 
 
 def _row_by_row(path: Path, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], None]:

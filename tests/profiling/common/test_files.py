@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -148,3 +149,23 @@ def test_rows_that_change_with_each_round_stay_in_the_partial_file_of_a_command_
         keep([{"network": "safmn", "latency_ms": 8.0}])
     assert path.read_text() == "network,latency_ms\nsafmn,8.0\n"
     assert [file.name for file in tmp_path.iterdir()] == ["latency.csv"]
+
+
+def test_a_table_whose_rows_change_goes_whole_to_a_stream(tmp_path: Path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with csv_made_anew(fifo, ["network", "latency_ms"]) as keep:
+        keep([{"network": "safmn", "latency_ms": 9.0}])
+        keep([{"network": "safmn", "latency_ms": 8.5}])
+    assert os.read(reader, 100) == b"network,latency_ms\nsafmn,8.5\n"
+    os.close(reader)
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+
+
+def test_rows_as_they_come_are_made_durable_with_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[Path] = []
+    monkeypatch.setattr("safmn_bench.profiling.common.files.sync_folder", synced.append)
+    with csv_as_it_comes(tmp_path / "scores.csv", ("image",)) as add:
+        add({"image": "a"})
+    assert synced == [tmp_path]
