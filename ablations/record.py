@@ -107,6 +107,7 @@ class Record:
     acts: int
     uncounted_ops: Mapping[str, int]
     train_seconds: float
+    """Of the steps: neither validation and saving nor what comes before the first step (`compile_seconds`)."""
     images_per_second: float
     protocol: str
     data: Mapping[str, Any]
@@ -122,6 +123,8 @@ class Record:
     """For a failed run: what it printed last."""
     config_hash: str = ""
     """Of the effective configuration: two runs with the same one are the same run."""
+    compile_seconds: float = 0.0
+    """Of compiling and tuning, before the first step of each sitting; 0 where nothing is compiled, on a CPU."""
     sittings: int = 1
     """How often training was started: 1, and one more for each time that it went on from a checkpoint."""
     command: str = ""

@@ -178,6 +178,7 @@ check_record = fields(
     error=text,
     last_lines=listed(text),
     config_hash=text,
+    compile_seconds=number,
     sittings=count,
     command=text,
     variant_file=text,

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.roofline:
         title = f"{described['model']} x{scale}, {form}, {dtype}, {rows[0]['hardware']}"
         achieved = roofline.points(traced.operations, work(network, lr))
-        roofline.draw(options.roofline, title, achieved, roofline.measure_ceilings(device))
+        roofline.draw(options.roofline, title, achieved, roofline.measure_ceilings(device, dtype))
         print(f"Written: {options.roofline}")
     return 0
 

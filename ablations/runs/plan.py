@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ import yaml
 
 from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.pack import PackedSet
-from safmn_bench.ablations.data.prefetch import Placement
+from safmn_bench.ablations.data.prefetch import Placement, choose_placement
 from safmn_bench.ablations.judging.sequential import Looks
 from safmn_bench.ablations.recipe import Recipe, whole_config
 from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder
@@ -39,6 +39,7 @@ class Plan:
     benchmarks: Sequence[Benchmark]
     device: torch.device
     placement: Placement
+    """As far as the planning process can tell, which looks at no GPU (`placed`)."""
     folder: RunFolder
     metrics: tuple[str, ...] = ()
     """Names of METRICS that are scored beside the standard ones."""
@@ -50,6 +51,8 @@ class Plan:
     """The multiple of the recipe's learning rate that `recipe` has, for the run's name."""
     tuned: float | None = None
     """The same, of a run at its network's own rate (sweeps/tuning.py), for the record."""
+    runs_per_gpu: int = 1
+    """Runs at a time on its GPU, each of which may hold its images there."""
     until: int | None = None
     """Train up to this iteration for now (a sweep's halving); it decides no result."""
 
@@ -82,6 +85,17 @@ class Plan:
         """The run's name for people."""
         rate = "" if self.rate == 1 and self.tuned is None else f" at {self.rate:g} x lr"
         return f"{self.candidate.name} x{self.scale} seed {self.seed}{rate}"
+
+
+def placed(plan: Plan, device: torch.device) -> Plan:
+    """The plan with its images where the GPU that this process computes on has room; on a CPU as it was planned.
+
+    Looking at a GPU's memory takes some of it: the process that plans does not.
+    """
+    if device.type == "cpu":
+        return plan
+    images = plan.training_set
+    return replace(plan, placement=choose_placement(images.hr.nbytes + images.lr.nbytes, device, plan.runs_per_gpu))
 
 
 def finished_record(plan: Plan) -> Record | None:

@@ -17,7 +17,7 @@ from safmn_bench.ablations.data.prefetch import open_batches
 from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.record_schema import dataset
 from safmn_bench.ablations.records import forget_no_result, with_means
-from safmn_bench.ablations.runs.plan import Plan, claim, finished_record
+from safmn_bench.ablations.runs.plan import Plan, claim, finished_record, placed
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
@@ -66,6 +66,7 @@ def run_held(
         if plan.folder.record.exists():
             print(f"{plan.title}: {plan.folder.weights} is gone or damaged, and made again", file=sys.stderr)
         print(f"{plan.title}: training on {hardware_name(group.device)}", file=sys.stderr)
+    plan = placed(plan, group.device)
     trained = train(plan, group, progress, stop)
     if not group.main:
         return None
@@ -144,6 +145,7 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any]) -> Record:
         uncounted_ops=cost.uncounted_ops,
         train_seconds=round(trained.seconds, 3),
         images_per_second=round(samples / trained.seconds, 3),
+        compile_seconds=round(trained.compile_seconds, 3),
         collapse=trained.collapse,
         sittings=trained.sittings,
     )

@@ -47,7 +47,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
             require_trainable(candidate, scale)
     plans = []
     for scale in scales:
-        images = images_for(options, scale, engine.planning_device, max(recipe.train.patch for recipe, _ in recipes))
+        images = images_for(options, scale, max(recipe.train.patch for recipe, _ in recipes))
         plans += [
             Plan(
                 candidate=candidate,
@@ -75,8 +75,8 @@ def looks_of(options: RunOptions) -> Looks | None:
     return Looks(first=len(set(options.seeds)), most=options.max_seeds)
 
 
-def images_for(options: RunOptions, scale: int, device: torch.device, patch: int) -> dict[str, Any]:
-    """The part of a plan that holds images, checked and packed: training set, benchmarks and placement."""
+def images_for(options: RunOptions, scale: int, patch: int) -> dict[str, Any]:
+    """The part of a plan that holds images, checked and packed: training set, benchmarks, placement on this machine."""
     sets, benchmarks = open_images(options.train_data, options.benchmarks, scale, lr_choice(options))
     benchmarks = benchmarks or [embedded_validation(scale)]
     if options.leave_out_small:
@@ -86,8 +86,9 @@ def images_for(options: RunOptions, scale: int, device: torch.device, patch: int
     for note in [*image_notes(training_set.treatments, [opened.folder for opened in sets]), *notes_of(benchmarks)]:
         print(f"note: {note}", file=sys.stderr)
     size = training_set.hr.nbytes + training_set.lr.nbytes
-    placement = choose_placement(size, device, options.slots_per_device)
-    return {"training_set": training_set, "benchmarks": benchmarks, "placement": placement}
+    placement = choose_placement(size, torch.device("cpu"))
+    shared = {"placement": placement, "runs_per_gpu": options.slots_per_device}
+    return {"training_set": training_set, "benchmarks": benchmarks, **shared}
 
 
 def alike(candidates: Sequence[Candidate], recipes: Sequence[Recipe]) -> list[str]:

@@ -23,11 +23,6 @@ class Engine(Protocol):
         """The device that a run computes on."""
         ...
 
-    @property
-    def planning_device(self) -> torch.device:
-        """Whose memory says here where images are kept; one that runs elsewhere chooses again there."""
-        ...
-
     def submit(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> None:
         """Take as many of these, which wait, as there is room for. Raises UserError where they are refused."""
         ...

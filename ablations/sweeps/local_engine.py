@@ -54,7 +54,17 @@ class Running:
 def open_engine(options: RunOptions) -> "LocalEngine":
     """The engine of this machine. Raises UserError for a device that is not there."""
     device = choose_device(options.device)
-    return LocalEngine(device, slots_of(device, options.slots_per_device))
+    return LocalEngine(device, slots_of(every_gpu(options, device), options.slots_per_device))
+
+
+def every_gpu(options: RunOptions, device: torch.device) -> torch.device:
+    """What `slots_of` divides: all GPUs where the options name none, though a device always has a number."""
+    return torch.device(device.type) if options.device in ("auto", "cuda") else device
+
+
+def devices_side_by_side(options: RunOptions, device: torch.device) -> int:
+    """How many devices compute at a time, as far as that is known here: a cluster's queue says it of no others."""
+    return 1 if options.engine != "local" else len({slot.gpu for slot in slots_of(every_gpu(options, device), 1)})
 
 
 class LocalEngine:
@@ -63,7 +73,7 @@ class LocalEngine:
     def __init__(
         self, device: torch.device, slots: Sequence[Slot], target: Callable[[Plan, Slot, Connection], None] = work
     ) -> None:
-        self.device = self.planning_device = device
+        self.device = device
         self.free, self.target = list(slots), target
         self.running: list[Running] = []
         self.looked = time.monotonic()

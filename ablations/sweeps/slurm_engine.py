@@ -58,7 +58,6 @@ class SlurmEngine:
 
     def __init__(self, device: torch.device, resources: Resources) -> None:
         self.device, self.resources = device, resources
-        self.planning_device = torch.device("cpu")  # a node chooses again, for itself
         self.tickets: dict[Path, Ticket] = {}
         """By run folder."""
         self.due = 0.0

@@ -18,6 +18,7 @@ from safmn_bench.ablations.sweeps import halving, tuning
 from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
 from safmn_bench.ablations.sweeps.estimate import seconds_of
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job
+from safmn_bench.ablations.sweeps.local_engine import devices_side_by_side
 from safmn_bench.ablations.sweeps.more_seeds import next_seeds, require_planned
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
@@ -143,7 +144,7 @@ def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
     line = f"{len(jobs)} runs: {len(jobs) - len(todo) - len(refused)} done, {len(todo)} to do"
     line += f" ({begun} go on from a checkpoint)" if begun else ""
     line += f", {len(refused)} that cannot be" if refused else ""
-    seconds = seconds_of([job.plan for job in todo], options.slots_per_device)
+    seconds = seconds_of([job.plan for job in todo], devices_side_by_side(options, jobs[0].plan.device))
     if seconds is not None:
         line += f", about {duration(seconds)} of training from the first iteration on, by steps measured now"
     print(" ".join([f"{line}.", *rules_of(jobs, options)]), flush=True)

@@ -4,6 +4,8 @@ The loss is the paper's: L1 plus the mean absolute error of the spectrum.
 """
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from safmn_bench.ablations.recipe import ComputeKeys, LossKeys, Recipe
+from safmn_bench.ablations.training.checkpoint import random_state, restore_random_state
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import optimise
@@ -36,10 +39,10 @@ class Learner:
         self.move_average = get_ema_multi_avg_fn(recipe.ema.decay)
         self.optimizer = torch.optim.Adam(self.weights, lr=keys.lr, betas=keys.betas, fused=True)
         shared = group.shared(self.network)
-        compiled = recipe.compute.compile and getattr(network, "compilable", True)
-        if compiled:
+        self.compiled: bool = recipe.compute.compile and getattr(network, "compilable", True)
+        if self.compiled:
             require_compiler(recipe.compute, self.device, torch.__version__)
-        self.forward = torch.compile(shared) if compiled else shared
+        self.forward = torch.compile(shared) if self.compiled else shared
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
 
     def step(self, lr: torch.Tensor, hr: torch.Tensor, iteration: int) -> torch.Tensor:
@@ -74,6 +77,30 @@ class Learner:
         self.move_average(self.averages, self.weights, 0)  # 0: how many were averaged, which this average ignores
         for average, current in zip(self.ema.buffers(), self.network.buffers(), strict=True):
             average.copy_(current)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back every step made within: weights, average, moments, statistics and random numbers are as before.
+
+        In place, since a CUDA graph knows tensors by their addresses.
+        """
+        networks = (self.network, self.ema)
+        tensors = [t for network in networks for t in (*network.parameters(), *network.buffers())]
+        before = {id(t): t.detach().clone() for t in [*tensors, *self._moments()]}
+        random = random_state(self.device)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for tensor in [*tensors, *self._moments()]:
+                    # moments that a first step has made begin at zero
+                    tensor.copy_(before[id(tensor)]) if id(tensor) in before else tensor.zero_()
+            self.optimizer.zero_grad(set_to_none=True)
+            restore_random_state(random, self.device)
+
+    def _moments(self) -> list[torch.Tensor]:
+        """Adam's two moments of every weight and its count of steps, as far as they are there."""
+        return [tensor for weight in self.weights for tensor in self.optimizer.state.get(weight, {}).values()]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs to go on bit by bit as if never stopped."""

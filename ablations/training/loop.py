@@ -1,14 +1,13 @@
 """The training loop that every variant and every peer shares."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-from safmn_bench.ablations.data.sampling import Batch
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.record import RunFolder, RunLog
@@ -16,19 +15,12 @@ from safmn_bench.ablations.scoring.score import NotFinite
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.collapse import CollapseWatch
 from safmn_bench.ablations.training.learner import Learner, plain_weights
+from safmn_bench.ablations.training.steps import Batches, Steps
 
 READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
 
 Scores = Mapping[str, Mapping[str, float]]
 """Benchmark -> metric -> score."""
-
-
-class Batches(Protocol):
-    """Where batches come from."""
-
-    def take(self, first: int, end: int) -> Iterator[Batch]:
-        """The batches of iterations `first` to `end`."""
-        ...
 
 
 class Stopped(Exception):
@@ -46,6 +38,7 @@ class Trained:
     weights: dict[str, torch.Tensor] | None
     iterations: int
     seconds: float
+    compile_seconds: float
     sittings: int
     collapse: dict[str, Any] | None = None
 
@@ -68,12 +61,14 @@ class Training:
     """One run, from its first iteration or its last checkpoint to its end."""
 
     def __init__(self, learner: Learner, batches: Batches, recipe: Recipe, folder: RunFolder, hooks: Hooks) -> None:
-        self.learner, self.batches, self.recipe, self.folder, self.hooks = learner, batches, recipe, folder, hooks
+        self.learner, self.recipe, self.folder, self.hooks = learner, recipe, folder, hooks
+        self.steps = Steps(learner, batches)
         self.group = learner.group
         self.log = RunLog(folder, recipe.train.log_every, recipe.train.validate_every)
         self.watch = CollapseWatch()
         self.done = 0  # iterations
         self.seconds = 0.0  # of training alone: validation and saving are left out
+        self.compile_seconds = 0.0  # before the first step of each sitting, in none of `seconds`
         self.sittings = 1  # starts, this one included
         self.unread: list[torch.Tensor] = []  # (loss, gradient norm) of steps, still on the device
         self.unlogged: list[float] = []  # losses since the last row of losses.csv
@@ -85,9 +80,11 @@ class Training:
         if self.at_cut():
             raise AtCut(f"at the cut, after {self.done} iterations")
         keys = self.recipe.train
+        if self.done < keys.iterations:
+            self.compile_seconds += self.steps.prepare(self.done)
         started = time.perf_counter()
-        for iteration, (lr, hr) in enumerate(self.batches.take(self.done, keys.iterations), start=self.done):
-            self.unread.append(self.learner.step(lr, hr, iteration))
+        for iteration, outcome in enumerate(self.steps.take(self.done, keys.iterations), start=self.done):
+            self.unread.append(outcome)
             self.done = iteration + 1
             stop = self.asked_to_stop() or self.at_cut()
             if not (stop or self.due(READ_EVERY, keys.log_every, keys.validate_every, keys.save_every)):
@@ -115,6 +112,7 @@ class Training:
             weights=weights,
             iterations=self.done,
             seconds=self.seconds,
+            compile_seconds=self.compile_seconds,
             sittings=self.sittings,
             collapse=collapse,
         )
@@ -201,6 +199,7 @@ class Training:
         state = {
             "done": self.done,
             "seconds": self.seconds,
+            "compile_seconds": self.compile_seconds,
             "sittings": self.sittings,
             "unlogged": self.unlogged,
             "best": self.best,
@@ -221,6 +220,7 @@ class Training:
             return
         try:
             self.done, self.seconds, self.sittings = state["done"], state["seconds"], state["sittings"] + 1
+            self.compile_seconds = state.get("compile_seconds", 0.0)  # checkpoints from before it was counted lack it
             self.unlogged, self.best = state["unlogged"], state["best"]
             self.watch.load_state_dict(state["watch"])
             self.learner.load_state_dict(state["learner"])

@@ -27,7 +27,8 @@ def choose_device(name: str) -> torch.device:
         count = torch.cuda.device_count()
         raise UserError(f"Device {name!r} is not there: {count} CUDA devices are visible. Choose --device cpu or auto.")
     if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
+        # asking would initialise CUDA, which a process that only launches others must not; before that it is 0
+        return torch.device("cuda", torch.cuda.current_device() if torch.cuda.is_initialized() else 0)
     return device
 
 

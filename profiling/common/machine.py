@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from safmn_bench.profiling.common.places import is_stream
+from safmn_bench.profiling.common.processes import in_child
 
 PACKAGES = ("safmn-bench", "torch", "fvcore", "numpy", "scikit-image", "pillow", "captum")
 
@@ -30,14 +31,19 @@ def machine(device: torch.device) -> dict[str, Any]:
         "system": platform.platform(),
     }
     if device.type == "cuda":
-        properties = torch.cuda.get_device_properties(device)
-        described |= {
-            "gpu": properties.name,
-            "gpu_memory_gib": round(properties.total_memory / 2**30, 1),
-            "cuda": torch.version.cuda,
-            "driver": _driver(),
-        }
+        # a launcher of runs does not use the GPU itself, and is not to begin to by asking what it is
+        described |= _gpu(device) if torch.cuda.is_initialized() else in_child(_gpu, device)
     return described
+
+
+def _gpu(device: torch.device) -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "gpu": properties.name,
+        "gpu_memory_gib": round(properties.total_memory / 2**30, 1),
+        "cuda": torch.version.cuda,
+        "driver": _driver(),
+    }
 
 
 def hardware_name(device: torch.device) -> str:

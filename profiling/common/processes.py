@@ -1,9 +1,25 @@
-"""Whether a process lives that a file names, and where its number means something."""
+"""Whether a process lives that a file names, and where its number means something; a call in a process of its own."""
 
 import contextlib
+import multiprocessing
 import os
 import socket
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def in_child(function: Callable[..., Result], *arguments: object) -> Result:
+    """`function(*arguments)` in a process that ends with it, and with it what it took, such as a GPU's context.
+
+    Raises what the function raises, and BrokenProcessPool where the process was killed.
+    """
+    context = multiprocessing.get_context("forkserver")  # not a fork of this process: CUDA does not survive that
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def alive(pid: int) -> bool:

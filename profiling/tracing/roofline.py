@@ -50,9 +50,9 @@ class Point:
         return self.flop_per_s / self.bytes_per_s
 
 
-def measure_ceilings(device: torch.device) -> Ceilings:
-    """Both rates of this machine, now."""
-    return Ceilings(flop_per_s=matrix_rate(device), bytes_per_s=copy_rate(device))
+def measure_ceilings(device: torch.device, precision: str = "fp32") -> Ceilings:
+    """Both rates of this machine, now: products in fp32, tf32 or bf16."""
+    return Ceilings(flop_per_s=matrix_rate(device, precision), bytes_per_s=copy_rate(device))
 
 
 def points(operations: Sequence[Operation], work: Work) -> list[Point]:

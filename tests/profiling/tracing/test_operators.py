@@ -152,7 +152,7 @@ def test_blocks_share_the_work():
 def test_operators_command_writes_table_trace_and_roofline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(roofline, "measure_ceilings", lambda device: Ceilings(flop_per_s=1e11, bytes_per_s=1e10))
+    monkeypatch.setattr(roofline, "measure_ceilings", lambda device, dtype: Ceilings(flop_per_s=1e11, bytes_per_s=1e10))
     variant = tmp_path / "small.yaml"
     variant.write_text("model: {n_blocks: 2, dim: 8}\n")
     files = [tmp_path / name for name in ("table.csv", "trace.json.gz", "roof.png")]
