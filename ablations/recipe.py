@@ -26,8 +26,10 @@ from safmn_bench.models.variants import Candidate
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 SAMPLINGS = ("image", "area")
-LATER: Mapping[str, Any] = {"version": 1, "train.initialisation": "order"}
+LATER: Mapping[str, Any] = {"version": 1, "train.initialisation": "order", "compute.graph": False}
 """Keys that recipes and runs written before them lack -> what those did."""
+UNDECIDING = ("compute.graph",)
+"""Keys that change no result: a run goes on, and compares, whatever they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +95,8 @@ class ComputeKeys:
     """Fused kernels and channels-last memory; false is the plain, paper-faithful network."""
     compile: bool
     """torch.compile of the step; needs a C++ compiler on a CPU."""
+    graph: bool
+    """Each step as one CUDA graph; where that cannot be, and on a CPU, it runs as it is. Changes no result."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +135,13 @@ class Recipe:
         """Nested plain values, ready for YAML and JSON."""
         nested = dataclasses.asdict(self)
         nested["optimizer"]["betas"] = list(self.optimizer.betas)
+        return nested
+
+    def deciding(self) -> dict[str, Any]:
+        """`to_dict` without the keys that change no result."""
+        nested = self.to_dict()
+        for section, key in (dotted.split(".") for dotted in UNDECIDING):
+            del nested[section][key]
         return nested
 
     def learning_rate(self, iteration: int) -> float:
@@ -172,7 +183,8 @@ def from_flat(values: Mapping[str, Any]) -> Recipe:
 
 def whole_config(nested: Mapping[str, Any]) -> dict[str, Any]:
     """A run's configuration (runs/plan.py) by dotted keys, with keys that came after it was written."""
-    return {f"recipe.{key}": value for key, value in LATER.items()} | flattened(nested)
+    later = {f"recipe.{key}": value for key, value in LATER.items() if key not in UNDECIDING}
+    return later | flattened(nested)
 
 
 def recipe_keys() -> list[str]:

@@ -125,6 +125,8 @@ class Record:
     """Of the effective configuration: two runs with the same one are the same run."""
     compile_seconds: float = 0.0
     """Of compiling and tuning, before the first step of each sitting; 0 where nothing is compiled, on a CPU."""
+    graph: str = ""
+    """Whether the last sitting's steps ran as a CUDA graph (`captured`), or why not; empty where that was not asked."""
     sittings: int = 1
     """How often training was started: 1, and one more for each time that it went on from a checkpoint."""
     command: str = ""

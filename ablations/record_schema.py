@@ -179,6 +179,7 @@ check_record = fields(
     last_lines=listed(text),
     config_hash=text,
     compile_seconds=number,
+    graph=text,
     sittings=count,
     command=text,
     variant_file=text,

@@ -19,7 +19,7 @@ from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 
 def short_recipe(iterations: int = 6, **compute: object) -> Recipe:
     quick = load_recipe("quick")
-    train = replace(KEYS, iterations=iterations, log_every=2, validate_every=iterations, save_every=3)
+    train = replace(KEYS, batch=2, iterations=iterations, log_every=2, validate_every=iterations, save_every=3)
     return replace(quick, train=train, compute=replace(quick.compute, **compute))  # pyright: ignore[reportArgumentType]
 
 

@@ -83,28 +83,37 @@ class PatchSampler:
             # clipped: the last end is a quotient of sums, and may round to just below a draw
             image = np.searchsorted(self.area_ends, uniform[:, 0], side="right").clip(max=len(self.area_ends) - 1)
         else:
-            first = iteration * keys.batch
-            image = np.array([self._image_at(position) for position in range(first, first + keys.batch)])
+            image = self._images_at(np.arange(iteration * keys.batch, (iteration + 1) * keys.batch))
         top = (uniform[:, 1] * (images.lr_height[image] - keys.patch + 1)).astype(np.int64)
         left = (uniform[:, 2] * (images.lr_width[image] - keys.patch + 1)).astype(np.int64)
         orientation = (uniform[:, 3] * 8).astype(np.int64) if keys.augment else np.zeros_like(top)
         return np.stack([image, top, left, orientation], axis=1)[self.share]
 
-    def pixels(self, iteration: int) -> Pixels:
-        """LR and HR of one iteration as uint8 (B, size, size, 3)."""
+    def described(self, iteration: int) -> np.ndarray:
+        """Where the patches of one iteration lie, int64 (5, B): LR start and row length, HR's, orientation 0-7.
+
+        In pixels: three bytes, gathered whole.
+        """
         image, top, left, orientation = self.draw(iteration).T
         images, scale = self.images, self.images.scale
-        # offsets are in bytes, and pixels, three of them, are gathered whole
+        # offsets are in bytes
         lr_start = images.lr_offset[image] // 3 + top * images.lr_width[image] + left
         hr_width = images.lr_width[image] * scale
         hr_start = images.hr_offset[image] // 3 + top * scale * hr_width + left * scale
-        columns = np.stack([lr_start, images.lr_width[image], hr_start, hr_width, orientation])
-        described = torch.from_numpy(columns)
-        if self.device.type == "cuda":
-            described = described.pin_memory().to(self.device, non_blocking=True)
+        return np.stack([lr_start, images.lr_width[image], hr_start, hr_width, orientation])
+
+    def gathered(self, described: torch.Tensor) -> Pixels:
+        """The patches that `described`, on the device, tells of: LR and HR as uint8 (B, size, size, 3)."""
         lr_start, lr_width, hr_start, hr_width, orientation = described
         lr = _gather(self.lr_pixels, lr_start, lr_width, orientation, self.lr_steps)
         return lr, _gather(self.hr_pixels, hr_start, hr_width, orientation, self.hr_steps)
+
+    def pixels(self, iteration: int) -> Pixels:
+        """LR and HR of one iteration as uint8 (B, size, size, 3)."""
+        described = torch.from_numpy(self.described(iteration))
+        if self.device.type == "cuda":
+            described = described.pin_memory().to(self.device, non_blocking=True)
+        return self.gathered(described)
 
     def batch(self, iteration: int) -> Batch:
         """LR and HR of one iteration, ready for the network."""
@@ -115,13 +124,20 @@ class PatchSampler:
         for iteration in range(first, end):
             yield self.batch(iteration)
 
-    def _image_at(self, position: int) -> int:
-        """The image of the position-th sample of the run: every image once per epoch, in a new order each time."""
-        epoch, place = divmod(position, len(self.images.lr_height))
+    def _images_at(self, positions: np.ndarray) -> np.ndarray:
+        """The images of these samples of the run: every image once per epoch, in a new order each time."""
+        epochs, places = np.divmod(positions, len(self.images.lr_height))
+        image = np.empty_like(positions)
+        for epoch in np.unique(epochs):
+            image[epochs == epoch] = self._order(int(epoch))[places[epochs == epoch]]
+        return image
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """The order of all images in an epoch; that of the latest one is kept."""
         if epoch != self.epoch:
             self.epoch = epoch
             self.order = _generator(self.seed, _ORDER, epoch).permutation(len(self.images.lr_height))
-        return int(self.order[place])
+        return self.order
 
 
 def _patch_steps(size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -70,7 +70,7 @@ class Plan:
             "network": candidate.description(),
             "scale": self.scale,
             "seed": self.seed,
-            "recipe": self.recipe.to_dict(),
+            "recipe": self.recipe.deciding(),
             "data": {"train": self.training_set.describe(), "benchmarks": [b.name for b in self.benchmarks]}
             | {"content": {b.name: asdict(b.content()) for b in self.benchmarks}},
             **({"metrics": list(self.metrics)} if self.metrics else {}),

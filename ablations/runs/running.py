@@ -146,6 +146,7 @@ def record_of(plan: Plan, trained: Trained, scores: dict[str, Any]) -> Record:
         train_seconds=round(trained.seconds, 3),
         images_per_second=round(samples / trained.seconds, 3),
         compile_seconds=round(trained.compile_seconds, 3),
+        graph=trained.graph,
         collapse=trained.collapse,
         sittings=trained.sittings,
     )

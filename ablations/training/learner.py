@@ -44,9 +44,26 @@ class Learner:
             require_compiler(recipe.compute, self.device, torch.__version__)
         self.forward = torch.compile(shared) if self.compiled else shared
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.compute.precision == "bf16")
+        self.held_rate: torch.Tensor | None = None
 
     def step(self, lr: torch.Tensor, hr: torch.Tensor, iteration: int) -> torch.Tensor:
         """One step on LR (B, 3, h, w) and HR (B, 3, scale h, scale w); returns (loss, gradient norm), on the device."""
+        # by the iteration, not by a scheduler: resuming then needs no state of it
+        self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate(iteration)
+        return self.update(lr, hr)
+
+    def hold_rate(self) -> torch.Tensor:
+        """Have `update` read the learning rate from a tensor of one number, where a CUDA graph finds it; returns that.
+
+        The fused Adam of a GPU takes float32 (off by 6e-8 at most); on a CPU float64 is what a number would be.
+        """
+        kind = torch.float64 if self.device.type == "cpu" else torch.float32
+        self.held_rate = torch.tensor(self.recipe.optimizer.lr, dtype=kind, device=self.device)
+        self.optimizer.param_groups[0]["lr"] = self.held_rate
+        return self.held_rate
+
+    def update(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        """`step` at the learning rate that is set: no argument but tensors, and no wait for the device."""
         # A switch of the whole process: set here, so that learners of different precision may take turns.
         set_float32_precision("tf32" if self.recipe.compute.precision == "tf32" else "ieee")
         with self.autocast:
@@ -57,8 +74,6 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = self._gradient_norm()
-        # by the iteration, not by a scheduler: resuming then needs no state of it
-        self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate(iteration)
         self.optimizer.step()
         self._average()
         return torch.stack([loss.detach(), norm])
@@ -103,18 +118,19 @@ class Learner:
         return [tensor for weight in self.weights for tensor in self.optimizer.state.get(weight, {}).values()]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs to go on bit by bit as if never stopped."""
-        return {
-            "network": self.network.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
+        """Everything that a resumed run needs to go on bit by bit as if never stopped, captured or not."""
+        optimizer = self.optimizer.state_dict()
+        for group in optimizer["param_groups"]:
+            group["lr"] = float(group["lr"])
+        return {"network": self.network.state_dict(), "ema": self.ema.state_dict(), "optimizer": optimizer}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.held_rate is not None:
+            self.optimizer.param_groups[0]["lr"] = self.held_rate
 
 
 def plain_weights(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -14,8 +14,9 @@ from safmn_bench.ablations.record import RunFolder, RunLog
 from safmn_bench.ablations.scoring.score import NotFinite
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.collapse import CollapseWatch
+from safmn_bench.ablations.training.graph import steps_of
 from safmn_bench.ablations.training.learner import Learner, plain_weights
-from safmn_bench.ablations.training.steps import Batches, Steps
+from safmn_bench.ablations.training.steps import Batches
 
 READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
 
@@ -40,6 +41,7 @@ class Trained:
     seconds: float
     compile_seconds: float
     sittings: int
+    graph: str
     collapse: dict[str, Any] | None = None
 
 
@@ -62,7 +64,7 @@ class Training:
 
     def __init__(self, learner: Learner, batches: Batches, recipe: Recipe, folder: RunFolder, hooks: Hooks) -> None:
         self.learner, self.recipe, self.folder, self.hooks = learner, recipe, folder, hooks
-        self.steps = Steps(learner, batches)
+        self.steps = steps_of(learner, batches)
         self.group = learner.group
         self.log = RunLog(folder, recipe.train.log_every, recipe.train.validate_every)
         self.watch = CollapseWatch()
@@ -114,6 +116,7 @@ class Training:
             seconds=self.seconds,
             compile_seconds=self.compile_seconds,
             sittings=self.sittings,
+            graph=self.steps.form,
             collapse=collapse,
         )
 

@@ -24,6 +24,8 @@ class Steps:
 
     def __init__(self, learner: Learner, batches: Batches) -> None:
         self.learner, self.batches = learner, batches
+        self.form = ""
+        """Whether steps run as a CUDA graph, or why not; empty where the recipe does not ask for it."""
 
     def prepare(self, first: int) -> float:
         """Do once, on the batch of iteration `first`, what only the first step does; the seconds that it took.
@@ -34,11 +36,15 @@ class Steps:
         if not self.learner.compiled and self.learner.device.type == "cpu":
             return 0.0
         started = time.perf_counter()
-        ((lr, hr),) = self.batches.take(first, first + 1)
         with self.learner.undone():
-            self.learner.step(lr, hr, first)
+            self.prepare_on(first)
         synchronise(self.learner.device)
         return time.perf_counter() - started
+
+    def prepare_on(self, first: int) -> None:
+        """Make a step on the batch of iteration `first`."""
+        for lr, hr in self.batches.take(first, first + 1):
+            self.learner.step(lr, hr, first)
 
     def take(self, first: int, end: int) -> Iterator[torch.Tensor]:
         """(loss, gradient norm) of iterations `first` to `end`, each a tensor of two on the device."""
