@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from safmn_bench.ablations.recipe import UNDECIDING
 from safmn_bench.analysis.findings.command import write_findings, write_tables
 from safmn_bench.analysis.findings.runs import read_study
 from safmn_bench.analysis.tables import main as tables
+from safmn_bench.models.mappings import flattened
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -55,7 +57,9 @@ def test_every_config_hashes_to_its_records_hash():
         record, config = loaded(path), yaml.safe_load(path.with_name("config.yaml").read_text(encoding="utf-8"))
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
         assert digest == record["config_hash"], path
-        assert {key: value for key, value in record["recipe"].items() if key != "name"} == config["recipe"], path
+        known = ("name", *UNDECIDING)
+        recipe = {key: value for key, value in flattened(record["recipe"]).items() if key not in known}
+        assert recipe == flattened(config["recipe"]), path
         assert (record["variant"], record["seed"], record["config"]) == (
             *(config["variant"], config["seed"], config["network"]),
         ), path

@@ -3,11 +3,15 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import made_patches
 import pytest
 import torch
 from made_patches import CPU, Images
-from made_training import learner, same_weights, short_recipe, training
+from made_training import learner, same_weights, short_recipe, small_network, training
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from safmn_bench.ablations.data.prefetch import Placement, open_batches
 from safmn_bench.ablations.recipe import LATER, Recipe, load_recipe
@@ -15,6 +19,8 @@ from safmn_bench.ablations.training import graph, loop
 from safmn_bench.ablations.training.graph import CAPTURED, GraphSteps, captured, steps_of
 from safmn_bench.ablations.training.learner import Learner, plain_weights
 from safmn_bench.ablations.training.steps import Steps
+from safmn_bench.models.catalog import MODELS
+from safmn_bench.models.names import find_candidate
 
 STEPS = 37  # two whole tables of 16 and a piece
 GPU = torch.device("cuda:0")
@@ -183,6 +189,40 @@ def test_a_recorded_step_is_replayed_and_each_result_is_a_copy(
     assert same_weights(trained.weights, eager.weights)
     losses = [(tmp_path / name / "losses.csv").read_text().splitlines() for name in ("eager", "graph")]
     assert [row.rsplit(",", 1)[0] for row in losses[0]] == [row.rsplit(",", 1)[0] for row in losses[1]]
+
+
+class Watched(TorchDispatchMode):
+    """Refuses operations that wait for the device, or bring a number to it: no graph can hold them."""
+
+    WAITS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "_unique", "unique_", "lift_fresh", "equal")
+
+    def __torch_dispatch__(
+        self, operation: Any, types: object, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        assert operation.overloadpacket.__name__ not in self.WAITS, operation
+        return operation(*arguments, **(named or {}))
+
+
+def watched_step(network: nn.Module, scale: int, patch: int) -> None:
+    recipe = load_recipe("quick", overrides=["optimizer.clip_norm=0.1", f"train.patch={patch}", "train.batch=1"])
+    batches = open_batches(Images(scale), recipe.train, Placement("device", ""), seed=0, device=CPU, rank=0, world=1)
+    steps = GraphSteps(learner(recipe, network), batches)
+    for _ in steps.feed.ready(0, 1):
+        with Watched():
+            steps.once()
+
+
+def test_a_step_never_waits_for_the_device():
+    watched_step(small_network(), 2, 8)
+    with pytest.raises(AssertionError, match="_local_scalar_dense"), Watched():
+        torch.ones(1).item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "bicubic"])
+def test_no_network_of_the_catalog_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(made_patches, "SIZES", ((20, 20), (18, 17)))
+    watched_step(find_candidate(name).build(4), 4, 16)
 
 
 def test_what_runs_is_decided_by_recipe_device_and_processes():
