@@ -1,9 +1,12 @@
 """Measure the pace of training: plain and fast, step and whole loop, interleaved, beside the hardware's floors.
 
 python ablations/throughput.py --set train.patch=32 train.batch=8 --csv results/benchmarks/pace.csv
+python ablations/throughput.py --device cuda --recipe paper --forms --csv forms.csv
 """
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 try:
     from safmn_bench.profiling.common.door import command
@@ -21,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.ablations.data.preflight import prepare_training
     from safmn_bench.ablations.data.training_sets import open_training_sets
     from safmn_bench.ablations.recipe import recipe_for
-    from safmn_bench.ablations.training import speed
+    from safmn_bench.ablations.training import forms, speed
     from safmn_bench.models.names import find_candidate
     from safmn_bench.profiling.common.devices import choose_device
     from safmn_bench.profiling.common.files import write_csv
@@ -30,6 +33,16 @@ def main(argv: list[str] | None = None) -> int:
     recipe, _ = recipe_for(candidate, options.recipe, device, options.overrides)
     sets = open_training_sets(options.train_data, options.scale)
     images = prepare_training(sets, [], scale=options.scale, patch=recipe.train.patch)
+    if options.forms:
+
+        def written(times: Sequence[forms.FormTimes]) -> list[dict[str, Any]]:
+            rows = forms.rows(times, candidate, recipe, options.scale, device)
+            if options.csv:  # after each: the caller's time may end before all are done
+                write_csv(options.csv, forms.COLUMNS, rows)
+            return rows
+
+        forms.show(written(forms.measure(candidate, recipe, images, device, options.seconds, written)))
+        return 0
     modes, floors = speed.measure(candidate, recipe, images, device, options.rounds)
     rows = speed.rows(modes, floors, candidate, recipe, options.scale, device)
     speed.show(rows, floors)
