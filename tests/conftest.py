@@ -11,9 +11,8 @@ import torch
 
 # Under pytest-xdist each worker, and what it starts, has its share of the processors: more threads only wait.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
-    _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
-    os.environ.setdefault("OMP_NUM_THREADS", str(_threads))
-    torch.set_num_threads(_threads)
+    _share = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", str(_share))))
 
 _SHARED = Path(os.environ.get("SAFMN_BENCH_SHARED") or Path(__file__).parents[2] / "shared")
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from safmn_bench.models.stored.archives import is_whole
 from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common.files import write_atomically, write_text
 
+_RECIPE = "recipe."  # of a configuration: keys of its recipe
 _CONTENT = "data.content."  # of a configuration: digests of each benchmark's HR and LR
 
 
@@ -132,8 +134,16 @@ def conflict_of(plan: Plan) -> str:
     changes = "; ".join(f"{key}: {before.get(key)!r} there, {asked.get(key)!r} asked for" for key in different)
     return (
         f"{plan.folder.path} holds a run of another configuration ({changes}). Choose another --out, or delete that "
-        "folder."
+        f"folder{_way_on(before, different)}."
     )
+
+
+def _way_on(before: Mapping[str, Any], different: Sequence[str]) -> str:
+    """How to ask for the run that is there, where only its recipe differs, as after a recipe's new version."""
+    if not all(key.startswith(_RECIPE) and key in before for key in different):
+        return ""
+    values = (f"{key.removeprefix(_RECIPE)}={json.dumps(before[key]).strip(chr(34))}" for key in different)
+    return f", or go on with what is there: --set {shlex.join(values)}"
 
 
 def claim(plan: Plan) -> None:

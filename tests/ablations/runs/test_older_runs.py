@@ -13,6 +13,7 @@ from safmn_bench.ablations.run import main
 
 OLD = Path(__file__).parents[2] / "fixtures" / "run_of_0_1_0"
 SHORT = ["train.iterations=12", "train.patch=8", "train.batch=2", "train.log_every=4", "train.validate_every=6"]
+VERSION_1 = ["version=1", "train.initialisation=order"]
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def call(tmp_path: Path) -> list[str]:
     """The fixture's command, with its output in `tmp_path`."""
     data = ["--train-data", str(OLD / "photographs/train"), "--benchmarks", str(OLD / "photographs/score")]
     options = ["--variant", str(OLD / "one_block.yaml"), "--device", "cpu", "--out", str(tmp_path)]
-    return [*options, *data, "--set", *SHORT, "train.save_every=4"]
+    return [*options, *data, "--set", *SHORT, "train.save_every=4", *VERSION_1]
 
 
 def test_a_stopped_run_of_0_1_0_goes_on_to_the_same_weights(call: list[str], tmp_path: Path):
@@ -43,6 +44,15 @@ def test_a_finished_run_of_0_1_0_is_skipped(call: list[str], tmp_path: Path, cap
     assert main(call) == 0
     assert (folder / "record.json").read_bytes() == before
     assert "11.00" in capsys.readouterr().out  # its score in the table
+
+
+def test_a_run_by_an_older_recipe_says_how_it_goes_on(call: list[str], tmp_path: Path, capsys):
+    folder = tmp_path / "one_block" / "x4" / "seed0"
+    shutil.copytree(OLD / "finished", folder)
+    assert main([option for option in call if option not in VERSION_1]) == 2
+    said = capsys.readouterr().err
+    assert "recipe.version: 1 there, 2 asked for" in said
+    assert "go on with what is there: --set version=1 train.initialisation=order." in said
 
 
 def test_a_record_of_0_1_0_reads():
