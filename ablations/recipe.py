@@ -3,8 +3,8 @@
 A recipe is a YAML file of the package (`quick`, `paper`) or one's own; a variant may change some of its keys, and
 `--set section.key=value` changes any of them last. The whole effective recipe is saved with every run.
 
-`version` counts the changes of the packaged recipes that change scores: 1 are those before keys of `LATER` came, 2 those
-that draw initial weights by name, which lowers the deviation of a difference to a third (results/noise).
+`version` counts the changes of the packaged recipes that change scores: 1 are those before keys of `LATER` came, 2
+those that draw initial weights by name, which lowers the deviation of a difference to a third (results/noise).
 """
 
 import dataclasses

@@ -82,8 +82,8 @@ def _rival(name: str, label: str, build: Callable[..., nn.Module], recipe: Mappi
 
 
 # At 5e-3 (recipe quick) the losses of these grow beyond all bounds within 40 iterations (RLFN-S: tenfold, then it
-# falls; IMDN: with four seeds of six). 1e-3 lowers them steadily, faster than 5e-4, the rate of RLFN's authors. ECBSR stays at its nearest-neighbour
-# start at 1e-3 and trains at its authors' 5e-4.
+# falls; IMDN: with four seeds of six). 1e-3 lowers them steadily, faster than 5e-4, the rate of RLFN's authors. ECBSR
+# stays at its nearest-neighbour start at 1e-3 and trains at its authors' 5e-4.
 _SLOWER = {"optimizer.lr": 1e-3}
 _ECBSR_RECIPE = {"optimizer.lr": 5e-4}
 

@@ -160,7 +160,14 @@ def train(name: str, photographs: Path, out: Path, iterations: int) -> list[floa
 
 @pytest.mark.parametrize(
     ("name", "rate"),
-    [("edsr_baseline", 1e-3), ("lapsrn", 1e-3), ("rlfn_s", 1e-3), ("ecbsr_m16c64", 5e-4), ("imdn", 1e-3), ("carn", 5e-3)],
+    [
+        ("edsr_baseline", 1e-3),
+        ("lapsrn", 1e-3),
+        ("rlfn_s", 1e-3),
+        ("ecbsr_m16c64", 5e-4),
+        ("imdn", 1e-3),
+        ("carn", 5e-3),
+    ],
 )
 def test_networks_that_diverge_at_the_quick_recipes_rate_have_their_own(name: str, rate: float):
     recipe, _ = recipe_for(find_candidate(name), "quick", torch.device("cpu"), [])
