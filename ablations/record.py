@@ -14,6 +14,7 @@ from typing import Any
 
 from safmn_bench.ablations.metrics import HEADLINE, metrics_in
 from safmn_bench.profiling.common.files import csv_rows, write_csv
+from safmn_bench.profiling.common.layout import counted, say
 from safmn_bench.profiling.common.sealed import write_sealed
 
 WITHOUT_RESULT = ("failed", "stopped", "unreadable")
@@ -189,10 +190,10 @@ def _read_rows(path: Path, iterations: int) -> list[dict[str, Any]]:
 
 def _tell_missing(path: Path, rows: Sequence[Mapping[str, Any]], due: range) -> None:
     if missing := set(due) - {row["iteration"] for row in rows}:
-        print(
-            f"warning: {path} lacks {len(missing)} of {len(due)} rows up to iteration {due.stop - 1}, the first of "
-            f"them {min(missing)}: it is damaged, or was removed or emptied. Training goes on; the rows are lost.",
-            file=sys.stderr,
+        say(
+            f"warning: {path} lacks {len(missing)} of {counted(len(due), 'row')} up to iteration {due.stop - 1}, the "
+            f"first of them {min(missing)}: it is damaged, or was removed or emptied. Training goes on; they are lost.",
+            sys.stderr,
         )
 
 

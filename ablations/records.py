@@ -15,6 +15,7 @@ from safmn_bench.ablations.metrics import finite_mean
 from safmn_bench.ablations.record import WITHOUT_RESULT, Record, RunFolder
 from safmn_bench.ablations.record_schema import check_record
 from safmn_bench.models.errors import UserError, printable
+from safmn_bench.profiling.common.layout import say
 from safmn_bench.profiling.common.sealed import read_sealed
 
 RECORDS = "*/x[234]/seed*/record.json"
@@ -55,7 +56,7 @@ def records_below(runs: Path) -> list[tuple[RunFolder, Record]]:
         except UserError as error:
             record = unreadable(folder, str(error))
             if path not in _told:
-                print(f"warning: left out: {error}", file=sys.stderr)
+                say(f"warning: left out: {error}", sys.stderr)
             _told.add(path)
         if record is not None:
             read.append((folder, record))

@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.models.reparameterisation import inference_form
     from safmn_bench.profiling.common.console import progress
     from safmn_bench.profiling.common.devices import choose_device
+    from safmn_bench.profiling.common.layout import counted, say
 
     pairs = pairs_of(options.input, options.output)
     device = choose_device(options.device)
@@ -36,11 +37,11 @@ def main(argv: list[str] | None = None) -> int:
         for source, target in bar.track(pairs, description="Enlarging"):
             try:
                 for note in upscale_file(network, source, target, options.scale, device, tile=options.tile):
-                    print(f"note: {source.name}: {note}", file=sys.stderr)
+                    say(f"note: {source.name}: {note}", sys.stderr)
             except UserError as error:
                 failed.append(source)
-                print(f"error: {error}", file=sys.stderr)
-    print(f"Written: {len(pairs) - len(failed)} of {len(pairs)} images to {options.output}")
+                say(f"error: {error}", sys.stderr)
+    print(f"Written: {len(pairs) - len(failed)} of {counted(len(pairs), 'image')} to {options.output}")
     return 1 if failed else 0
 
 

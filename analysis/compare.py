@@ -21,13 +21,14 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().read(argv)
     from safmn_bench.analysis.comparison.command import compare, show, write
     from safmn_bench.profiling.common.devices import choose_device
+    from safmn_bench.profiling.common.layout import say
 
     device = choose_device(options.device)
     comparison = compare(options, device)
     show(comparison.table)
     write(comparison.table, options, device)
     for failure in comparison.failures:
-        print(f"error: {failure}", file=sys.stderr)
+        say(f"error: {failure}", sys.stderr)
     return 1 if comparison.failures else 0
 
 

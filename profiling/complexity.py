@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
     options = arguments().read(argv)
     from safmn_bench.models.names import find_candidate
+    from safmn_bench.profiling.common.layout import say
     from safmn_bench.profiling.common.provenance import write_sidecar
     from safmn_bench.profiling.counting.cross_check import compare_with_torch, suspicion
     from safmn_bench.profiling.counting.image_cost import report_images
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     show(f"Complexity, Table {options.table}" if options.table else "Complexity", rows)
     for (candidate, scale), cost, _ in counted:
         if doubt := suspicion(cost):
-            print(f"warning: {candidate.name} x{scale}: {doubt}", file=sys.stderr)
+            say(f"warning: {candidate.name} x{scale}: {doubt}", sys.stderr)
     if options.csv:
         write(options.csv, rows)
         write_sidecar(options.csv, "profiling/complexity.py", options.typed, "cpu", {})

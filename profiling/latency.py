@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     options = latency_arguments().read(argv)
     from safmn_bench.profiling.common.devices import choose_device
     from safmn_bench.profiling.common.files import csv_made_anew
+    from safmn_bench.profiling.common.layout import say
     from safmn_bench.profiling.common.machine import result_file
     from safmn_bench.profiling.timing import table
     from safmn_bench.profiling.timing.forms import jobs_of
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"Written: {path}")
     failed = [network for network in timed if network.failure]
     for network in failed:
-        print(f"error: {network.job} was not measured: {network.failure}", file=sys.stderr)
+        say(f"error: {network.job} was not measured: {network.failure}", sys.stderr)
     return 1 if failed else 0
 
 

@@ -14,6 +14,8 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     _share = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", str(_share))))
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist's for its own reports: what is printed in tests is not wrapped
+
 _SHARED = Path(os.environ.get("SAFMN_BENCH_SHARED") or Path(__file__).parents[2] / "shared")
 
 

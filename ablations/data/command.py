@@ -8,6 +8,7 @@ from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images, prepare_training
 from safmn_bench.ablations.data.treatments import image_notes
 from safmn_bench.profiling.common.console import print_table, progress, shown_in
+from safmn_bench.profiling.common.layout import counted
 
 
 def prepare(options: PrepareOptions) -> None:
@@ -44,7 +45,7 @@ def show(packed: PackedSet, remarks: Sequence[str], seconds: float, *, fresh: bo
     pace = f"packed in {seconds:.1f} s, {len(packed) / seconds:.0f} images/s" if fresh else "packed before"
     pace += ", every pixel verified" if verified and not fresh else ""
     notes = [
-        f"{len(packed)} images, {size:.0f} MB, {pace}, in {packed.folder}.",
+        f"{counted(len(packed), 'image')}, {size:.0f} MB, {pace}, in {packed.folder}.",
         *remarks,
     ]
     print_table(f"Packed for x{packed.scale}", ["set", "LR", "note", "images"], rows, notes, text_columns=3)

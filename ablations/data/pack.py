@@ -35,6 +35,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.profiling.common.console import Report
 from safmn_bench.profiling.common.devices import usable_cores
+from safmn_bench.profiling.common.layout import say
 from safmn_bench.profiling.common.sealed import Damaged, read_sealed, recalled, write_sealed
 
 INDEX = "index.json"
@@ -144,7 +145,7 @@ def pack(
         if packed is not None:
             return packed
         if damage:
-            print(f"note: {damage}", file=sys.stderr)
+            say(f"note: {damage}", sys.stderr)
             _empty(folder)
         begun = any(folder.iterdir())
         _make(folder, sets, scale, workers, progress)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safmn_bench.profiling.common.images import SUFFIXES, Image
+from safmn_bench.profiling.common.layout import counted
 
 _SHOWN = 3  # names in a sentence
 _UNREAD = (".webp", ".ppm", ".pgm", ".pnm", ".gif", ".jp2", ".j2k", ".heic", ".heif", ".avif", ".jxl", ".tga", ".exr")
@@ -34,7 +35,7 @@ def image_notes(treatments: Mapping[str, str], folders: Iterable[Path]) -> list[
 
 
 def _counted(names: list[str]) -> str:
-    return "1 image" if len(names) == 1 else f"{len(names)} images"
+    return counted(len(names), "image")
 
 
 def _listed(names: list[str]) -> str:

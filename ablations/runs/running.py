@@ -22,7 +22,7 @@ from safmn_bench.ablations.scoring.score import ImageScore, Protocol, score, sco
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
-from safmn_bench.ablations.training.loop import Hooks, Scores, Trained, Training
+from safmn_bench.ablations.training.loop import Hooks, Progress, Scores, Trained, Training
 from safmn_bench.ablations.training.tensorboard import Board
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.named_init import build_seeded
@@ -33,9 +33,7 @@ from safmn_bench.profiling.common.sealed import recalled, remember
 from safmn_bench.profiling.counting.flops import complexity
 
 
-def run(
-    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
-) -> Record | None:
+def run(plan: Plan, group: Group, progress: Progress, stop: Callable[[], bool]) -> Record | None:
     """Train, score and record one plan; a finished one is read back, a begun or failed one continues.
 
     Process 0 returns the record, the others None. Raises UserError when the folder holds another configuration,
@@ -53,9 +51,7 @@ def run(
         return run_held(plan, group, progress, stop)
 
 
-def run_held(
-    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
-) -> Record | None:
+def run_held(plan: Plan, group: Group, progress: Progress, stop: Callable[[], bool]) -> Record | None:
     """`run`, with the lock held."""
     finished = finished_record(plan)  # looked at again: it may have been written while the lock was another's
     group.wait()  # every process has looked before process 0 can have written
@@ -81,9 +77,7 @@ def run_held(
     return record
 
 
-def train(
-    plan: Plan, group: Group, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
-) -> Trained:
+def train(plan: Plan, group: Group, progress: Progress, stop: Callable[[], bool]) -> Trained:
     """Train from the plan's seed, or from its checkpoint."""
     images, device = plan.training_set, group.device
     starts = plan.recipe.train.initialisation
@@ -105,10 +99,11 @@ def train(
 
         return {first.name: score(network, first, plan.protocol, device, watch=watch).means}
 
-    def report(done: int, loss: float, scores: Scores | None) -> None:
+    def report(done: int, loss: float | None, scores: Scores | None) -> None:
         if group.main:
             progress(done, loss, scores)
-            board(done, loss, scores)
+            if loss is not None:
+                board(done, loss, scores)
 
     hooks = Hooks(validate=validate, progress=report, stop=stop, until=plan.until)
     try:

@@ -31,6 +31,7 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.models.named_init import INITIALISATIONS, build_seeded
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import write_csv
+from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.machine import commit, hardware_name
 from safmn_bench.profiling.common.memory import keep_freed_memory
 from safmn_bench.profiling.common.sealed import read_result, write_sealed
@@ -170,7 +171,7 @@ def tell(lines: Sequence[Line], out: Path, rows: Sequence[Row]) -> None:
         print("Too few seeds are complete for a table: (networks - 1) x (seeds - 1) must be at least 3.")
         return
     for dataset in dict.fromkeys(line.dataset for line in lines):
-        title = f"PSNR-Y on {dataset}, {lines[0].networks} networks x {lines[0].seeds} seeds"
+        title = f"PSNR-Y on {dataset}, {counted(lines[0].networks, 'network')} x {counted(lines[0].seeds, 'seed')}"
         shown = [table.cells(line) for line in lines if line.dataset == dataset]
         console.print_table(title, table.HEADER, shown, text_columns=2)
     write_csvs(out, lines, rows)

@@ -28,6 +28,7 @@ from safmn_bench.models.names import as_trained, find_candidate
 from safmn_bench.models.twins import twins
 from safmn_bench.models.variants import SCALES, TABLE3, TABLE4, Candidate
 from safmn_bench.profiling.common.console import progress, shown_in
+from safmn_bench.profiling.common.layout import say
 
 
 def make_plans(options: RunOptions) -> list[Plan]:
@@ -40,7 +41,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
     options = with_seeds(options, candidates)
     recipes = [recipe_for(candidate, options.recipe, device, options.overrides) for candidate in candidates]
     for line in alike(candidates, [recipe for recipe, _ in recipes]):
-        print(f"note: {line}", file=sys.stderr)
+        say(f"note: {line}", sys.stderr)
     scales = list(dict.fromkeys(options.scale))
     for scale in scales:
         for candidate in candidates:
@@ -84,7 +85,7 @@ def images_for(options: RunOptions, scale: int, patch: int) -> dict[str, Any]:
     with progress() as bar:
         training_set = prepare_training(sets, benchmarks, scale=scale, patch=patch, progress=shown_in(bar, set()))
     for note in [*image_notes(training_set.treatments, [opened.folder for opened in sets]), *notes_of(benchmarks)]:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}", sys.stderr)
     size = training_set.hr.nbytes + training_set.lr.nbytes
     placement = choose_placement(size, torch.device("cpu"))
     shared = {"placement": placement, "runs_per_gpu": options.slots_per_device}
@@ -127,7 +128,7 @@ def require_trainable(candidate: Candidate, scale: int) -> None:
             f"--scale {scale}."
         )
     for caveat in caveats_of(network):
-        print(f"note: {caveat}", file=sys.stderr)
+        say(f"note: {caveat}", sys.stderr)
 
 
 def named_candidates(options: RunOptions) -> list[Candidate]:

@@ -20,6 +20,7 @@ from safmn_bench.ablations.runs.plan import claim, finished_record
 from safmn_bench.ablations.sweeps.jobs import AT_CUT, BASELINE, Job, in_words
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.sealed import read_result, write_sealed
 
 
@@ -166,4 +167,5 @@ def saved(jobs: Sequence[Job]) -> str:
         return ""
     total = sum(job.plan.recipe.train.iterations for job in jobs)
     rest = sum(job.plan.recipe.train.iterations - job.done for job in stopped)
-    return f"Halving stopped {len(stopped)} of {len(jobs)} runs and saved {100 * rest / total:.0f} % of the iterations."
+    runs = f"{len(stopped)} of {counted(len(jobs), 'run')}"
+    return f"Halving stopped {runs} and saved {100 * rest / total:.0f} % of the iterations."

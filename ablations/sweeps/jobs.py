@@ -39,7 +39,7 @@ class Job:
     first_done: int | None = None
     """Iterations at the first message of this sitting, for the pace."""
 
-    def note(self, done: int, loss: float, score: float | None) -> None:
+    def note(self, done: int, loss: float | None, score: float | None) -> None:
         """Take note of progress."""
         if self.first_done is None:
             self.first_done, self.started = done, time.monotonic()

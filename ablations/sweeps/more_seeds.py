@@ -20,6 +20,7 @@ from safmn_bench.ablations.sweeps.command import twins_among
 from safmn_bench.ablations.sweeps.jobs import BASELINE, Job
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.layout import counted, say
 
 ENDED = ("finished", "collapsed")
 
@@ -48,13 +49,13 @@ def _next_at(jobs: Sequence[Job], options: RunOptions) -> list[Plan]:
     if any(job.state not in ENDED for job in jobs):
         return []
     open_ones = undecided(jobs, options)
-    title = f"x{jobs[0].plan.scale}, {len(seeds)} seeds"
+    title = f"x{jobs[0].plan.scale}, {counted(len(seeds), 'seed')}"
     if not open_ones or len(seeds) >= options.max_seeds:
         told = f"undecided at the most seeds: {', '.join(open_ones)}" if open_ones else "every comparison is decided"
-        print(f"{title}: {told}.", file=sys.stderr, flush=True)
+        say(f"{title}: {told}.", sys.stderr)
         return []
     seed = seeds[-1] + 1
-    print(f"{title}: undecided are {', '.join(open_ones)}; they and the baseline get seed {seed}.", file=sys.stderr)
+    say(f"{title}: undecided are {', '.join(open_ones)}; they and the baseline get seed {seed}.", sys.stderr)
     plans = {job.plan.candidate.name: job.plan for job in jobs}
     return [_with_seed(plans[name], seed, options) for name in (BASELINE, *open_ones)]
 

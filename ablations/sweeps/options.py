@@ -8,6 +8,7 @@ from typing import NamedTuple
 from safmn_bench.ablations.data.options import add_lr_options
 from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Parser, require_seeds
 
 
@@ -135,8 +136,8 @@ def _require_looks(options: RunOptions) -> None:
         raise UserError(f"--seeds-until {level:g} is out of range. Allowed: above 0 and below 1, such as 0.05.")
     if not 2 <= first < options.max_seeds:
         raise UserError(
-            f"--seeds-until starts from {first} seeds and adds up to --max-seeds {options.max_seeds}. Allowed: from 2 "
-            "seeds (--seeds 0 1) to more than that."
+            f"--seeds-until starts from {counted(first, 'seed')} and adds up to --max-seeds {options.max_seeds}. "
+            "Allowed: from 2 seeds (--seeds 0 1) to more than that."
         )
     if options.halve is not None:
         raise UserError("--halve and --seeds-until judge the same runs by different rules: leave one of them out.")

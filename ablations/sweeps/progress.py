@@ -1,4 +1,7 @@
-"""A sweep at a glance: a live table on a terminal, a line per event elsewhere; and one run's bar in this process."""
+"""A sweep at a glance: a live table on a terminal, a line per event elsewhere; and one run's bar in this process.
+
+What does not fit the terminal's width is left out whole, by a stated order; a run's name stays.
+"""
 
 import sys
 import time
@@ -6,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import Progress, TaskID
+from rich.text import Text
 
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
@@ -19,11 +23,15 @@ from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job, in_words
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.loop import Scores
 from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.layout import Grid, counted, say
 
 REDRAW_S = 0.5
 SHOWN = 30  # rows: running ones first, then the latest that ended, then those that wait
+_AROUND = 5  # lines of a live table that are no runs, and the prompt's
 _STATES = ("running", "elsewhere", "failed", OTHER, "stopped", "collapsed", "finished", AT_CUT, "queued", "waiting")
 _ORDER = {state: place for place, state in enumerate(_STATES)}
+_COLUMNS = ("run", "state", "iteration", "loss", METRICS[HEADLINE].heading(METRICS[HEADLINE].label), "ETA")
+_LEFT_OUT = (3, 2, 5, 4)  # loss, iteration, ETA, score: in this order, where they do not fit
 
 
 class View:
@@ -39,7 +47,7 @@ class View:
         if self.live is None:
             self.print_changes()
         elif time.monotonic() - self.drawn > REDRAW_S:
-            self.live.update(table_of(self.jobs), refresh=True)
+            self.live.update(SweepTable(self.jobs), refresh=True)
             self.drawn = time.monotonic()
 
     def print_changes(self) -> None:
@@ -48,7 +56,7 @@ class View:
             if self.states[id(job)] == job.state:
                 continue
             self.states[id(job)] = job.state
-            print(f"{job.plan.title}: {line_of(job)}", file=sys.stderr, flush=True)
+            say(f"{job.plan.title}: {line_of(job)}", sys.stderr)
 
 
 @contextmanager
@@ -58,20 +66,33 @@ def shown(jobs: Sequence[Job]) -> Iterator[View]:
     if not out.is_terminal:
         yield View(jobs, None)
         return
-    with Live(table_of(jobs), console=out, auto_refresh=False) as live:
+    with Live(SweepTable(jobs), console=out, auto_refresh=False) as live:
         yield View(jobs, live)
-        live.update(table_of(jobs), refresh=True)
+        live.update(SweepTable(jobs), refresh=True)
 
 
-def table_of(jobs: Sequence[Job]) -> Table:
-    """The table: as many rows as fit, and a count of all states."""
+class SweepTable:
+    """The live table: as many rows and columns as the terminal has room for, and a count of all states."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it for this console, as it is now."""
+        lines = table_lines(self.jobs, options.max_width, min(SHOWN, max(1, console.height - _AROUND)))
+        yield Text("\n".join(lines), overflow="fold")
+
+
+def table_lines(jobs: Sequence[Job], width: int, height: int) -> list[str]:
+    """The live table in lines of at most `width`, with at most `height` runs."""
     counts = Counter(job.state for job in jobs)
-    title = f"{len(jobs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-    score = METRICS[HEADLINE].heading(METRICS[HEADLINE].label)
-    table = Table("run", "state", "iteration", "loss", score, "ETA", title=title, title_justify="left")
-    for job in sorted(jobs, key=lambda job: _ORDER[job.state])[:SHOWN]:
-        table.add_row(*cells_of(job))
-    return table
+    states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+    rows = [cells_of(job) for job in sorted(jobs, key=lambda job: _ORDER[job.state])[:height]]
+    grid, kept = Grid(_COLUMNS, rows, texts=2), [*range(len(_COLUMNS))]
+    for column in _LEFT_OUT:
+        if grid.picked(kept).width() > width:
+            kept.remove(column)
+    return [f"{counted(len(jobs), 'run')}: {states}", *grid.picked(kept).lines()]
 
 
 def cells_of(job: Job) -> list[str]:
@@ -83,7 +104,7 @@ def cells_of(job: Job) -> list[str]:
         f"{job.done}/{job.plan.recipe.train.iterations}" if job.done else "-",
         "-" if job.loss is None else f"{job.loss:.4f}",
         "-" if job.score is None else f"{job.score:.{METRICS[HEADLINE].digits.paper}f}",
-        "-" if eta is None else duration(eta),
+        "-" if eta is None else console.duration(eta),
     ]
 
 
@@ -94,39 +115,39 @@ def line_of(job: Job) -> str:
     return job.state if job.score is None else f"{job.state}, {in_words(job.score)}"
 
 
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds: 3725 -> '1:02:05'."""
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
-
-
 def run_with_bar(plan: Plan, group: Group, stop: StopRequest) -> Record | None:
     """Run one plan under a live progress bar, or with plain lines where there is no terminal."""
     if not group.main or not console.console(stderr=True).is_terminal:
         return run(plan, group, PlainProgress(plan), stop)
-    described, state = (TextColumn(what, markup=False) for what in ("{task.description}", "{task.fields[state]}"))
-    columns = (described, BarColumn(), "{task.completed}/{task.total}", state)
-    times = (TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(elapsed_when_finished=True))
-    with Progress(*columns, *times, console=console.console(stderr=True)) as bar:
-        task = bar.add_task(plan.title, total=plan.recipe.train.iterations, state="")
-        return run(plan, group, LiveProgress(bar, task, plan), stop)
+    with console.Bar(console=console.console(stderr=True)) as bar:
+        task = bar.add_task(plan.title, total=plan.recipe.train.iterations)
+        record = run(plan, group, LiveProgress(bar, task, plan), stop)
+        if not bar.tasks[0].completed:
+            bar.remove_task(task)  # it was finished before, and only read
+        return record
 
 
 class LiveProgress:
-    """Shows loss, images per second and the last validation's score on a rich bar."""
+    """Shows loss, images per second and the last validation's score on a bar."""
 
     def __init__(self, bar: Progress, task: TaskID, plan: Plan) -> None:
         self.bar, self.task, self.batch = bar, task, plan.recipe.train.batch
-        self.score = ""
 
-    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
-        """Take note of progress."""
+    def __call__(self, done: int, loss: float | None, scores: Scores | None) -> None:
+        """Take note of progress; a run that goes on starts where it was left, and its pace is that of this sitting."""
+        if loss is None:
+            self.bar.reset(self.task, completed=done, origin=origin(done))
+            return
         for dataset, values in (scores or {}).items():
-            self.score = f"{dataset} {in_words(values[HEADLINE])}"
-        speed = (self.bar.tasks[0].speed or 0.0) * self.batch
-        state = f"loss {loss:.4f}  {speed:.0f} images/s  {self.score}"
-        self.bar.update(self.task, completed=done, state=state)
+            self.bar.update(self.task, score=f"{dataset} {in_words(values[HEADLINE])}")
+        speed = self.bar.tasks[0].speed
+        pace = f"{speed * self.batch:.0f} images/s" if speed else ""
+        self.bar.update(self.task, completed=done, loss=f"loss {loss:.4f}", pace=pace)
+
+
+def origin(done: int) -> str:
+    """Where a run goes on from."""
+    return f"from iteration {done}"
 
 
 class PlainProgress:
@@ -135,8 +156,11 @@ class PlainProgress:
     def __init__(self, plan: Plan) -> None:
         self.name, self.total = plan.title, plan.recipe.train.iterations
 
-    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
+    def __call__(self, done: int, loss: float | None, scores: Scores | None) -> None:
         """Take note of progress."""
+        if loss is None:
+            print(f"{self.name}: goes on {origin(done)} of {self.total}", file=sys.stderr, flush=True)
+            return
         for dataset, values in (scores or {}).items():
             line = f"{self.name}: iteration {done}/{self.total}, loss {loss:.4f}, {dataset}"
             print(f"{line} {in_words(values[HEADLINE])}", file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.variants import Candidate
+from safmn_bench.profiling.common.layout import counted, say
 
 
 def with_seeds(options: RunOptions, candidates: Sequence[Candidate]) -> RunOptions:
@@ -31,7 +32,7 @@ def with_seeds(options: RunOptions, candidates: Sequence[Candidate]) -> RunOptio
             f"({known[dataset].images} images), where other images would give other differences. Score on more images, "
             "or ask for a larger difference."
         )
-    print(f"note: {_told(options.detect, lines, unit)}", file=sys.stderr)
+    say(f"note: {_told(options.detect, lines, unit)}", sys.stderr)
     return replace(options, seeds=tuple(range(family.seeds)), detect=None, pilot=None)
 
 
@@ -40,9 +41,9 @@ def _told(difference: float, lines: Sequence[Line], unit: str) -> str:
     most = "over a thousand" if family.seeds_high is None else family.seeds_high
     few = ", few runs, so it may be off by half or double" if family.freedom < FEW else ""
     text = (
-        f"{difference:g} {unit} on {family.dataset} is found in {CHANCE:.0%} of cases with {family.seeds} seeds of "
-        f"each network ({family.seeds_low} to {most} by the interval of the pilot's noise, {family.run_sd:.4f} {unit} "
-        f"on {family.freedom} degrees of freedom{few})"
+        f"{difference:g} {unit} on {family.dataset} is found in {CHANCE:.0%} of cases with "
+        f"{counted(family.seeds or 0, 'seed')} of each network ({family.seeds_low} to {most} by the interval of the "
+        f"pilot's noise, {family.run_sd:.4f} {unit} on {family.freedom} degrees of freedom{few})"
     )
     if family.comparisons > 1:
         text += f" among {family.comparisons} comparisons; one by itself needs {alone.seeds}"

@@ -28,6 +28,7 @@ from safmn_bench.ablations.sweeps.slurm_job import ENDED, SlurmRun, cause_of_end
 from safmn_bench.ablations.sweeps.slurm_options import Resources, device_of, require_slurm, resources_of
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.layout import say
 from safmn_bench.profiling.common.locks import Busy, held, is_held
 
 LOOK_S = 3.0  # between looks at Slurm and the folders
@@ -48,8 +49,12 @@ class Ticket:
 
 def open_engine(options: RunOptions) -> "SlurmEngine":
     """The cluster. Raises UserError where runs cannot be given to it from here, or not to that device."""
-    if not options.dry_run:
+    try:
         require_slurm()
+    except UserError as missing:
+        if not options.dry_run:
+            raise
+        say(f"note: this plan could not be started here. {missing}", sys.stderr)
     return SlurmEngine(device_of(options), resources_of(options))
 
 
@@ -96,10 +101,10 @@ class SlurmEngine:
         """Leave what was submitted to Slurm, and say how to cancel it."""
         open_jobs = [job for job in jobs if job.state in ("queued", "running")]
         if left := sorted({self.tickets[job.plan.folder.path].id.split("_")[0] for job in open_jobs}):
-            print(
+            say(
                 "What was submitted goes on in Slurm; the same command attaches to it again, and "
                 f"`scancel {' '.join(left)}` cancels it (running ones save first).",
-                file=sys.stderr,
+                sys.stderr,
             )
 
     def _attached(self, job: Job, states: Mapping[str, tuple[str, str]]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from safmn_bench.ablations.metrics import Metric, metrics_in
 from safmn_bench.ablations.record import Record
 from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.paper import read_table
 
 
@@ -43,8 +44,8 @@ def recipe_line(record: Record) -> str:
     """Recipe, iterations, speed and hardware in one line."""
     machine = record.machine.get("gpu") or f"{record.machine.get('name')}, {record.machine.get('threads')} threads"
     return (
-        f"recipe {record.recipe.get('name')}, {record.iterations} iterations in {record.train_seconds:.0f} s "
-        f"({record.images_per_second:.1f} images/s) on {machine}."
+        f"recipe {record.recipe.get('name')}, {counted(record.iterations, 'iteration')} in "
+        f"{record.train_seconds:.0f} s ({record.images_per_second:.1f} images/s) on {machine}."
     )
 
 

@@ -21,13 +21,14 @@ from safmn_bench.ablations.sweeps.jobs import AT_CUT, OTHER, Job
 from safmn_bench.ablations.sweeps.local_engine import devices_side_by_side
 from safmn_bench.ablations.sweeps.more_seeds import next_seeds, require_planned
 from safmn_bench.ablations.sweeps.options import RunOptions
-from safmn_bench.ablations.sweeps.progress import duration, run_with_bar, shown
+from safmn_bench.ablations.sweeps.progress import run_with_bar, shown
 from safmn_bench.ablations.sweeps.summary import print_summary
 from safmn_bench.ablations.training.distributed import Group, join, leave
 from safmn_bench.ablations.training.loop import Stopped
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import csv_rows, write_csv
+from safmn_bench.profiling.common.layout import counted, say
 from safmn_bench.profiling.common.locks import is_held
 from safmn_bench.profiling.common.memory import keep_freed_memory
 
@@ -111,7 +112,7 @@ def all_at_cut(jobs: Sequence[Job], options: RunOptions) -> bool:
     failed = [job for job in jobs if job.state not in (*_ENDED, AT_CUT)]
     if not failed or options.skip_failed:
         return True
-    print("Not halved yet, since not all runs reached the cut; with --skip-failed the others decide.", file=sys.stderr)
+    say("Not halved yet, since not all runs reached the cut; with --skip-failed the others decide.", sys.stderr)
     return False
 
 
@@ -141,13 +142,13 @@ def show_plan(jobs: Sequence[Job], options: RunOptions) -> None:
         notes = [f"{job.plan.title}: {job.cause}" for job in refused]
         console.print_table("Plan", ["run", "state", "configuration"], rows, notes, text_columns=3)
     begun = sum(state_of(job) == "begun" for job in todo)
-    line = f"{len(jobs)} runs: {len(jobs) - len(todo) - len(refused)} done, {len(todo)} to do"
-    line += f" ({begun} go on from a checkpoint)" if begun else ""
+    line = f"{counted(len(jobs), 'run')}: {len(jobs) - len(todo) - len(refused)} done, {len(todo)} to do"
+    line += f" ({begun} from a checkpoint)" if begun else ""
     line += f", {len(refused)} that cannot be" if refused else ""
     seconds = seconds_of([job.plan for job in todo], devices_side_by_side(options, jobs[0].plan.device))
     if seconds is not None:
-        line += f", about {duration(seconds)} of training from the first iteration on, by steps measured now"
-    print(" ".join([f"{line}.", *rules_of(jobs, options)]), flush=True)
+        line += f", about {console.duration(seconds)} of training from the first iteration on, by steps measured now"
+    say(" ".join([f"{line}.", *rules_of(jobs, options)]))
 
 
 def rules_of(jobs: Sequence[Job], options: RunOptions) -> list[str]:
@@ -160,7 +161,8 @@ def rules_of(jobs: Sequence[Job], options: RunOptions) -> list[str]:
         told.append(f"Undecided networks and the baseline get more seeds, up to {options.max_seeds} of each.")
     if options.tune_lr is not None:
         trials = networks * len(set(options.tune_lr))
-        told.append(f"Then follow {trials} trials of learning rates, and up to {len(jobs)} runs at each network's own.")
+        most = counted(len(jobs), "run")
+        told.append(f"Then {counted(trials, 'trial')} of learning rates, and up to {most} at each network's own.")
     return told
 
 
@@ -214,14 +216,14 @@ def finish(jobs: Sequence[Job], options: RunOptions, stop: StopRequest, further:
     if stop():
         told = [job for job in (*jobs, *further) if job.state == "stopped" and not job.decided]
         causes = "; ".join(f"{job.plan.title}: {job.cause}" for job in told)
-        print(f"{causes or 'Stopped'}; the same command goes on from there.", file=sys.stderr)
+        say(f"{causes or 'Stopped'}; the same command goes on from there.", sys.stderr)
         return stop.exit_status
     if line := halving.saved(jobs):
-        print(line)
+        say(line)
     failures = [job for job in (*jobs, *further) if job.state not in (*_ENDED, AT_CUT) and not job.decided]
     for job in failures:
         log = f" (log: {job.plan.folder.log})" if job.plan.folder.log.exists() else ""
-        print(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", file=sys.stderr)
+        say(f"{job.state}: {job.plan.title}: {job.cause or 'told to stop by a signal'}{log}", sys.stderr)
     return 1 if failures else 0
 
 
@@ -289,5 +291,5 @@ def read_sweep(path: Path) -> list[dict[str, str]]:
         pass
     aside = path.with_name(f"{path.name}.damaged")
     path.replace(aside)
-    print(f"note: {path} could not be read, and is now {aside.name}.", file=sys.stderr)
+    say(f"note: {path} could not be read, and is now {aside.name}.", sys.stderr)
     return []

@@ -25,6 +25,7 @@ from safmn_bench.ablations.sweeps.jobs import Job, in_words
 from safmn_bench.ablations.sweeps.options import RunOptions
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.layout import say
 
 SEED = 9973  # of the trials: none that anybody judges by
 Choice = Mapping[tuple[str, int], float]
@@ -106,7 +107,7 @@ def _tell(name: str, scale: int, tried: Mapping[float, float], chosen: float) ->
     words = ", ".join(f"{times:g}: {in_words(db)}" for times, db in sorted(tried.items())) or "every trial collapsed"
     edge = len(tried) > 1 and chosen in (min(tried), max(tried))
     hint = "; the best is the first or last of those tried: try beyond it" if edge else ""
-    print(f"{name} x{scale}: {chosen:g} x the recipe's learning rate (held-out {words}{hint})", file=sys.stderr)
+    say(f"{name} x{scale}: {chosen:g} x the recipe's learning rate (held-out {words}{hint})", sys.stderr)
 
 
 def tuned(plans: Sequence[Plan], choice: Choice, out: Path) -> list[Plan]:

@@ -23,7 +23,7 @@ from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.runs.signals import stop_on_signals
 from safmn_bench.ablations.sweeps.jobs import AT_CUT
 from safmn_bench.ablations.training.distributed import Group
-from safmn_bench.ablations.training.loop import AtCut, Scores, Stopped
+from safmn_bench.ablations.training.loop import AtCut, Progress, Scores, Stopped
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.locks import Busy
 from safmn_bench.profiling.common.memory import free_bytes, keep_freed_memory
@@ -47,7 +47,7 @@ class Report:
         self.connection, self.alone = connection, False
         self.said = 0.0
 
-    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
+    def __call__(self, done: int, loss: float | None, scores: Scores | None) -> None:
         """Send what came in."""
         self.send("progress", done, loss, scores)
 
@@ -99,9 +99,7 @@ def confine(device: torch.device) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (wanted if limit < 0 else min(wanted, limit), limit))
 
 
-def outcome(
-    plan: Plan, progress: Callable[[int, float, Scores | None], None], stop: Callable[[], bool]
-) -> tuple[str, ...]:
+def outcome(plan: Plan, progress: Progress, stop: Callable[[], bool]) -> tuple[str, ...]:
     """Run it; the last message. A failure is recorded in its folder, its traceback goes to the log."""
     if plan.device.type == "cpu":
         keep_freed_memory()

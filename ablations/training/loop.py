@@ -17,6 +17,7 @@ from safmn_bench.ablations.training.collapse import CollapseWatch
 from safmn_bench.ablations.training.graph import steps_of
 from safmn_bench.ablations.training.learner import Learner, plain_weights
 from safmn_bench.ablations.training.steps import Batches
+from safmn_bench.profiling.common.layout import counted
 
 READ_EVERY = 20  # iterations between looks at the losses on the device, for a collapse
 
@@ -30,6 +31,10 @@ class Stopped(Exception):
 
 class AtCut(Stopped):
     """Training has come as far as it was to go for now; its checkpoint is written."""
+
+
+Progress = Callable[[int, float | None, Scores | None], None]
+"""Told (iterations done, mean loss, scores or None) as they come in; first, with no loss, where a run goes on from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +56,7 @@ class Hooks:
 
     validate: Callable[[nn.Module], Scores]
     """Scores the averaged network."""
-    progress: Callable[[int, float, Scores | None], None]
-    """Told (iterations done, mean loss, scores or None) as they come in."""
+    progress: Progress
     stop: Callable[[], bool]
     """Whether to save and stop now."""
     until: int | None = None
@@ -79,8 +83,10 @@ class Training:
     def run(self) -> Trained:
         """Train to the end of the recipe or to a collapse. Raises Stopped when asked to stop, AtCut at `until`."""
         self.resume()
+        if self.done:
+            self.hooks.progress(self.done, None, None)
         if self.at_cut():
-            raise AtCut(f"at the cut, after {self.done} iterations")
+            raise AtCut(f"at the cut, after {counted(self.done, 'iteration')}")
         keys = self.recipe.train
         if self.done < keys.iterations:
             self.compile_seconds += self.steps.prepare(self.done)
@@ -102,9 +108,9 @@ class Training:
             if stop or self.due(keys.save_every):
                 self.save()
             if self.at_cut():
-                raise AtCut(f"at the cut, after {self.done} iterations")
+                raise AtCut(f"at the cut, after {counted(self.done, 'iteration')}")
             if stop:
-                raise Stopped(f"stopped after {self.done} iterations")
+                raise Stopped(f"stopped after {counted(self.done, 'iteration')}")
             started = time.perf_counter()
         return self.trained(plain_weights(self.learner.ema))
 

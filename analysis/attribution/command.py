@@ -27,6 +27,7 @@ from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import csv_as_it_comes, write_csv
 from safmn_bench.profiling.common.images import list_images
+from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.memory import keep_freed_memory
 from safmn_bench.profiling.common.places import require_writable
 
@@ -135,7 +136,7 @@ def report(rows: Sequence[dict[str, Any]], options: LamOptions) -> None:
     write_csv(options.out / "lam_summary.csv", SUMMARY_COLUMNS, lines)
     cells = [
         [
-            line["model"], f"{line['maps']} on {line['images']} image(s)",
+            line["model"], f"{line['maps']} on {counted(line['images'], 'image')}",
             *(_two(line[key]) for key in ("di_mean", "di_sd", "di_min", "di_max")),
             _percent(line["mean_abs_completeness_gap"]),
         ]

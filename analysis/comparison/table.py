@@ -6,6 +6,7 @@ from safmn_bench.ablations.metrics import Metric
 from safmn_bench.analysis.comparison.entrants import Entrant
 from safmn_bench.analysis.comparison.options import CompareOptions
 from safmn_bench.analysis.tabular.table import MEASURED, Column, Piece, Row, Table
+from safmn_bench.profiling.common.layout import counted
 
 COUNTS = ("params", "flops", "acts", "uncounted_ops")
 TIME = (
@@ -34,7 +35,7 @@ def table_of(
         remarks.append(f"Untrained, so without scores: {', '.join(untrained)}. Give their weights with --weights.")
     return Table(
         heading="",
-        title=f"{len(entrants)} networks at x{options.scale}.",
+        title=f"{counted(len(entrants), 'network')} at x{options.scale}.",
         fields=["model", "scale", "weights", *COUNTS, *TIME, *scores, "di", "di_maps"],
         columns=[*_costs(), *_times(options.lr_size), *_scores(datasets, metrics), _di()],
         rows=[Row(values={"model": entrant.title, "scale": options.scale, **entrant.values}) for entrant in entrants],

@@ -16,6 +16,7 @@ from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import csv_rows
+from safmn_bench.profiling.common.layout import counted
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], *, window: int) -> Figure:
     for index, (name, runs) in enumerate(curves.items()):
         _draw_one(every[name], name, runs, window, index % MOST, dashed=not apart)
         _mark_collapses(every[name], runs, window, index % MOST, high)
-    figure.supylabel(f"training loss, mean over {window} iterations", fontsize=8)
+    figure.supylabel(f"training loss, mean over {counted(window, 'iteration')}", fontsize=8)
     _legend(figure, next(iter(every.values())), curves, apart)
     return figure
 

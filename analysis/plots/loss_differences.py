@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from safmn_bench.analysis.plots.loss_curves import MOST, Band, Curve, band, later, legend_columns, panels, seeds_title
 from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
+from safmn_bench.profiling.common.layout import counted
 
 _SMOOTHED_SHARE = 10  # a difference is smoothed over one 10th of its length
 
@@ -58,7 +59,8 @@ def draw(curves: Mapping[str, Sequence[Curve]], baseline: str) -> Figure | None:
         axes.grid(True)
         axes.set_axisbelow(True)
     figure.supylabel(
-        f"training loss minus that of {label(baseline)},\nsame seed, mean over {window} iterations", fontsize=8
+        f"training loss minus that of {label(baseline)},\nsame seed, mean over {counted(window, 'iteration')}",
+        fontsize=8,
     )
     _legend(figure, every, len(losses) > MOST, any(len(runs) > 1 for runs in losses.values()))
     return figure

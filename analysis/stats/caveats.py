@@ -17,6 +17,7 @@ from safmn_bench.models.catalog import MODELS
 from safmn_bench.models.mappings import flattened
 from safmn_bench.models.safmn import SAFMNConfig
 from safmn_bench.models.variants import change_of
+from safmn_bench.profiling.common.layout import counted
 
 _NOT_CHANGED = ("name", "version", "train.iterations")
 """Of a recipe: what is told elsewhere, with the setting."""
@@ -117,16 +118,16 @@ def ending_notes(rows: Sequence[Measured], unfinished: Sequence[Record]) -> list
     if not unfinished:
         return []
     records = [record for row in rows for record in row.records]
-    return [f"{counted(records, unfinished)}."]
+    return [f"{tally(records, unfinished)}."]
 
 
-def counted(records: Sequence[Record], unfinished: Sequence[Record], at: str = "") -> str:
+def tally(records: Sequence[Record], unfinished: Sequence[Record], at: str = "") -> str:
     """Networks and runs, how many of these ended otherwise, and each without a result with its cause; no full stop."""
     networks = len({record.variant for record in (*records, *unfinished)})
     collapsed = sum(record.status == "collapsed" for record in records)
     counts = {"collapsed": collapsed, **Counter(record.status for record in unfinished)}
     ends = [f"{count} {word}" for word, count in counts.items() if count]
-    text = f"{networks} networks in {len(records) + len(unfinished)} runs{at}"
+    text = f"{counted(networks, 'network')} in {counted(len(records) + len(unfinished), 'run')}{at}"
     causes = f": {'; '.join(map(failure, unfinished))}" if unfinished else ""
     return text + (f", {' and '.join(ends)}" if ends else "") + causes
 

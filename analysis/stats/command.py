@@ -8,6 +8,7 @@ from safmn_bench.ablations.judging.power import FEW, Line, Noise, lines_of_diffe
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.stats.options import PowerOptions
 from safmn_bench.profiling.common.console import print_table
+from safmn_bench.profiling.common.layout import counted, say
 
 _GIVEN = ("any benchmark", HEADLINE)
 
@@ -42,15 +43,15 @@ _EXACT = 10**6  # degrees of freedom of a standard deviation that is taken as kn
 def show(lines: Sequence[Line], known: dict[tuple[str, str], Noise], chance: float) -> None:
     """The table on the terminal, the deviations that it starts from below it."""
     header = ["benchmark", "metric", "judged", "seeds", "95 %", "difference", "95 %"]
-    title = f"What is found in {chance:.0%} of cases, two-sided 5 %, {lines[0].networks} networks"
+    title = f"What is found in {chance:.0%} of cases, two-sided 5 %, {counted(lines[0].networks, 'network')}"
     print_table(title, header, [_cells(line) for line in lines], text_columns=3)
     for (dataset, metric), noise in known.items():
         low, high = noise.run.interval()
         few = f" Few degrees of freedom (below {FEW}): the figures above are rough." if noise.run.freedom < FEW else ""
-        print(
+        say(
             f"{dataset}, {METRICS[metric].label}: a run scatters by {noise.run.sd:.4f} ({low:.4f} to {high:.4f}, "
-            f"{noise.run.freedom} degrees of freedom); a network's taste for single images by {noise.taste_sd:.4f} "
-            f"on {noise.images} images.{few}"
+            f"{counted(noise.run.freedom, 'degree')} of freedom); a network's taste for single images by "
+            f"{noise.taste_sd:.4f} on {counted(noise.images, 'image')}.{few}"
         )
 
 

@@ -11,7 +11,7 @@ from safmn_bench.ablations.data.benchmarks import embedded_validation, open_benc
 from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.attribution.objective import Window
-from safmn_bench.analysis.stats.caveats import counted
+from safmn_bench.analysis.stats.caveats import tally
 from safmn_bench.analysis.stats.groups import find_runs, find_tuned, find_unfinished
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
@@ -91,7 +91,7 @@ def page_of(
 def lead(records: Sequence[Record], unfinished: Sequence[Record]) -> str:
     """The report in one sentence: networks, runs, and each failure."""
     at = " and ".join(f"x{scale}" for scale in sorted({record.scale for record in records}))
-    return f"{counted(records, unfinished, f' at {at}')}."
+    return f"{tally(records, unfinished, f' at {at}')}."
 
 
 def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:

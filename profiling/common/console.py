@@ -2,33 +2,24 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.progress import Progress, Task, TaskID
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
-from safmn_bench.models.errors import printable
+from safmn_bench.profiling.common.layout import GUTTER, arranged, shown, width_of, wrapped
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how many images are done, and of how many."""
-PLAIN_WIDTH = 200  # columns, where no terminal says how wide it is: a redirected table is not folded at 80
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console for results, or (stderr) for progress and remarks; a name such as [bold] or :smile: is a name."""
-    plain = partial(Console, stderr=stderr, markup=False, emoji=False)
-    probe = plain()
-    return probe if probe.is_terminal else plain(width=PLAIN_WIDTH)
+    return Console(stderr=stderr, markup=False, emoji=False)
 
 
 def print_table(
@@ -39,26 +30,23 @@ def print_table(
     *,
     text_columns: int = 1,
 ) -> None:
-    """Print a table; the first `text_columns` columns are flush left, the others (figures) right; notes below it."""
-    table = Table(title=shown(title), title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(
-            shown(column), justify="left" if index < text_columns else "right", no_wrap=index >= text_columns
-        )
-    for row in rows:
-        table.add_row(*map(shown, row))
-    out = console()
-    out.print(table, markup=False)
+    """Print a table as wide as the terminal allows; the first `text_columns` columns are names; notes below it."""
+    out, width = console(), width_of(sys.stdout)
+    rule = "-" if out.options.ascii_only else "─"
+    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    tell(wrapped(shown(title), width), style="bold")
+    grids = arranged([*map(shown, columns)], [[*map(shown, row)] for row in rows], text_columns, width)
+    for index, grid in enumerate(grids):
+        if index:
+            tell()
+        for line in grid.lines(rule):
+            tell(line)
     for note in notes:
-        out.print(shown(note), markup=False, highlight=False, soft_wrap=True)
-
-
-def shown(text: str) -> str:
-    """Text for a terminal, without escapes that would move the cursor or change the title; lines stay lines."""
-    return "\n".join(map(printable, text.split("\n")))
+        tell(wrapped(shown(note), width))
 
 
 EVERY_SECONDS = 30.0
+BAR = 24  # columns
 
 
 class Lines:
@@ -84,19 +72,69 @@ class Lines:
 
 
 def progress() -> Progress:
-    """A progress bar with count, elapsed and remaining time, on stderr; silent when that is not a terminal."""
+    """A bar with count, time used and time left, on stderr; silent when that is not a terminal."""
     out = console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        console=out,
-        disable=not out.is_terminal,
-        transient=True,
-    )
+    return Bar(console=out, disable=not out.is_terminal, transient=True)
+
+
+class Bar(Progress):
+    """Bars whose lines fit the terminal."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """A line per task."""
+        yield from map(BarLine, self.tasks)
+
+
+class BarLine:
+    """The name of some work, its bar and figures, as far as the terminal has room for them; the name stays."""
+
+    LEFT_OUT = ("pace", "bar", "score", "origin", "loss", "times", "count")
+    """In this order, where they do not fit."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it for this console."""
+        line, task = Table.grid(padding=(0, len(GUTTER), 0, 0)), self.task
+        cells: list[RenderableType] = []
+        for name, text in fitting(parts_of(task), self.LEFT_OUT, options.max_width).items():
+            line.add_column(no_wrap=name != "name", overflow="fold")
+            cells.append(ProgressBar(task.total, task.completed, len(text)) if name == "bar" else Text(text))
+        line.add_row(*cells)
+        yield line
+
+
+def parts_of(task: Task) -> dict[str, str]:
+    """The parts of a bar's line from left to right; the bar's is as long as the bar is."""
+    further = {name: task.fields.get(name, "") for name in ("origin", "loss", "pace", "score")}
+    count = f"{task.completed:.0f}/{task.total or 0:.0f}"
+    parts = {"name": shown(task.description), "origin": further.pop("origin"), "bar": " " * BAR, "count": count}
+    return parts | {"times": times_of(task)} | further
+
+
+def times_of(task: Task) -> str:
+    """The time used and the time left, or, at the end, the time that it took."""
+    used, left = task.finished_time if task.finished else task.elapsed, task.time_remaining
+    if task.finished:
+        return f"took {duration(used or 0.0)}"
+    return duration(used or 0.0) + (f", {duration(left)} left" if left is not None else "")
+
+
+def fitting(parts: Mapping[str, str], left_out: Sequence[str], width: int) -> dict[str, str]:
+    """The parts that say something, without the first of `left_out` as long as they are wider than `width`."""
+    kept = {name: text for name, text in parts.items() if text}
+    for name in left_out:
+        if len(GUTTER.join(kept.values())) > width - len(GUTTER):
+            kept.pop(name, None)
+    return kept
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: 3725 -> '1:02:05'."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def thousands(value: int) -> str:

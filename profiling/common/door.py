@@ -24,6 +24,7 @@ from types import CodeType, FrameType
 from typing import Protocol
 
 from safmn_bench.models.errors import UserError, printable
+from safmn_bench.profiling.common.layout import say
 
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE  # the shell's convention for a signal
 OUTSIDE = {
@@ -80,7 +81,7 @@ def _told(main: Callable[[list[str] | None], int], argv: list[str] | None) -> in
 
 
 def _say(paragraph: str) -> int:
-    print(f"error: {printable(paragraph)}", file=sys.stderr)
+    say(f"error: {printable(paragraph)}", sys.stderr)
     return 2
 
 

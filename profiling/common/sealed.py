@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from safmn_bench.models.errors import UserError, printable
 from safmn_bench.profiling.common.files import write_json
+from safmn_bench.profiling.common.layout import say
 
 SEAL = "sha256"
 _told: set[str] = set()
@@ -75,7 +76,7 @@ def remember(path: Path, values: Mapping[str, Any]) -> None:
         write_sealed(path, values)
     except UserError as error:
         if not _told:
-            print(f"note: nothing is remembered, and all is computed again next time. {error}", file=sys.stderr)
+            say(f"note: nothing is remembered, and all is computed again next time. {error}", sys.stderr)
         _told.add(str(path))
 
 

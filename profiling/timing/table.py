@@ -9,6 +9,7 @@ import torch
 
 from safmn_bench.models.names import network_key
 from safmn_bench.profiling.common import console
+from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.machine import clock_mhz, commit, hardware_name, machine, versions
 from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.timing.clock import places
@@ -171,7 +172,8 @@ def remarks(table: Sequence[dict[str, Any]], timings: Sequence[Timed]) -> list[s
                 pair = f"{table[a]['model']} and {table[b]['model']}"
                 told.append(f"Not ranked: {pair} ({implementation}, {dtype}); their intervals overlap.")
     told += [
-        f"Not warm: {timing.job} was still changing after {timing.warm_up_runs} passes; its figures are not steady."
+        f"Not warm: {timing.job} was still changing after "
+        f"{counted(timing.warm_up_runs, 'pass', 'passes')}; its figures are not steady."
         for timing in timings
         if timing.flat is False and timing.failure is None
     ]
@@ -180,7 +182,7 @@ def remarks(table: Sequence[dict[str, Any]], timings: Sequence[Timed]) -> list[s
 
 def method(row: dict[str, Any], protocol: str) -> list[str]:
     """How the figures were made, in a few lines."""
-    runs = f"{row['runs']} passes each on a photograph"
+    runs = f"{counted(row['runs'], 'pass', 'passes')} each on a photograph"
     if protocol == "ntire":
         return [
             f"Protocol ntire: {runs}, one network after another, no warm-up; its figure is the mean, the first "

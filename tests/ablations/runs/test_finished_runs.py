@@ -88,11 +88,11 @@ def removed(folder: RunFolder, *, and_checkpoint: bool = False) -> None:
 
 # what was done to the folder: (how, further keys of the recipe, state, the line below)
 STATES: dict[str, tuple[Callable[[RunFolder], object], tuple[str, ...], str, str]] = {
-    "nothing": (lambda folder: None, (), "finished, skipped", "1 runs: 1 done, 0 to do."),
-    "no folder": (lambda folder: shutil.rmtree(folder.path), (), " new ", "1 runs: 0 done, 1 to do"),
-    "no record": (removed, (), " begun ", "1 to do (1 go on from a checkpoint)"),
+    "nothing": (lambda folder: None, (), "finished, skipped", "1 run: 1 done, 0 to do."),
+    "no folder": (lambda folder: shutil.rmtree(folder.path), (), " new ", "1 run: 0 done, 1 to do"),
+    "no record": (removed, (), " begun ", "1 to do (1 from a checkpoint)"),
     "no checkpoint": (lambda folder: removed(folder, and_checkpoint=True), (), " new ", "0 done, 1 to do"),
-    "no weights": (lambda folder: folder.weights.unlink(), (), " begun ", "0 done, 1 to do (1 go on"),
+    "no weights": (lambda folder: folder.weights.unlink(), (), " begun ", "0 done, 1 to do (1 from"),
     "another recipe": (
         lambda folder: None, ("train.batch=3",), " other configuration ", "0 done, 0 to do, 1 that cannot be.",
     ),

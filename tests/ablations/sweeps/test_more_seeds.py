@@ -80,7 +80,7 @@ def test_a_sweep_that_is_started_again_trains_nothing_more(call: list[str]):
     ("options", "said"),
     [
         (["--seeds-until", "0"], "--seeds-until 0 is out of range"),
-        (["--seeds-until", "0.05", "--seeds", "0"], "starts from 1 seeds"),
+        (["--seeds-until", "0.05", "--seeds", "0"], "starts from 1 seed and"),
         (["--seeds-until", "0.05", "--max-seeds", "2"], "adds up to --max-seeds 2"),
         (["--seeds-until", "0.05", "--halve", "0.5"], "leave one of them out"),
         (["--detect", "0.03"], "--detect DB and --pilot DIR go together"),

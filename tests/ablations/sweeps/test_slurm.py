@@ -115,7 +115,7 @@ def test_second_call_runs_the_dead_alone_and_all_have_the_bits_of_local_runs(
     dates = {name: record(swept.out, name)["date"] for name in NAMES}
     again = subprocess.run(swept.call, env=cluster, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert again.returncode == 0, again.stderr
-    assert "4 runs: 3 done, 1 to do (1 go on from a checkpoint)" in again.stdout
+    assert "4 runs: 3 done, 1 to do (1 from a checkpoint)" in again.stdout
     assert {name for name in NAMES if record(swept.out, name)["date"] != dates[name]} == {"dead"}
     torch.set_num_threads(1)
     for name in NAMES:

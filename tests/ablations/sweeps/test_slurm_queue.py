@@ -49,7 +49,10 @@ def test_without_slurm_the_call_says_what_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     call = arguments(photographs, small_variant, tmp_path / "out")
     assert main([*call, "--engine", "slurm"]) == 2
-    assert "needs sbatch, srun, squeue, scontrol, which this machine does not have" in capsys.readouterr().err
+    missing = "needs sbatch, srun, squeue, scontrol, which this machine does not have"
+    assert missing in capsys.readouterr().err
+    assert main([*call, "--engine", "slurm", "--dry-run"]) == 0
+    assert f"note: this plan could not be started here. --engine slurm {missing}" in capsys.readouterr().err
 
 
 def test_device_is_what_each_run_asks_slurm_for(photographs: Path, small_variant: Path, tmp_path: Path, capsys):
@@ -59,7 +62,7 @@ def test_device_is_what_each_run_asks_slurm_for(photographs: Path, small_variant
     assert "--device cpu with --slurm-gpus 1: the latter decides. Leave --device out." in capsys.readouterr().err
     del call[call.index("--device") : call.index("--device") + 2]
     assert main([*call, "--engine", "slurm", "--dry-run", "--slurm-gpus", "1"]) == 0
-    assert "1 runs: 0 done, 1 to do" in capsys.readouterr().out
+    assert "1 run: 0 done, 1 to do" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("option", ["--slurm-cpus", "--slurm-time-min"])

@@ -112,7 +112,7 @@ def test_the_plan_says_what_comes_on_top(call: list[str], monkeypatch: pytest.Mo
     monkeypatch.setattr(sweep, "seconds_of", lambda *_: None)
     assert main([*call, "--seeds", "0", "1", "--dry-run"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "4 runs: 0 done, 4 to do. Then follow 6 trials of learning rates, and up to 4 runs at each" in said
+    assert "4 runs: 0 done, 4 to do. Then 6 trials of learning rates, and up to 4 runs at each" in said
 
 
 def records(rate: dict[str, float] | None, shift: dict[str, float]) -> list:

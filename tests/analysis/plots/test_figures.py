@@ -201,7 +201,7 @@ def test_figure_7_by_the_command_has_its_names_as_text(tmp_path: Path, capsys: p
     text = svg_text(out / "figure7.svg")
     assert f"{HOSTILE} (1 seed)" in text
     assert "baseline (2 seeds)" in text
-    assert "training loss, mean over 1 iterations" in text
+    assert "training loss, mean over 1 iteration" in text
     assert main(["--figure", "7", "--runs", str(tmp_path / "runs"), "--variants", "baselin"]) == 2
     assert "No run of variant 'baselin'. Did you mean 'baseline'" in capsys.readouterr().err
 

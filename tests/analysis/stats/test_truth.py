@@ -11,7 +11,7 @@ from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.runs import read_study
-from safmn_bench.analysis.stats.caveats import caveat_notes, changes_of, counted
+from safmn_bench.analysis.stats.caveats import caveat_notes, changes_of, tally
 from safmn_bench.analysis.stats.contents import fingerprint
 from safmn_bench.analysis.stats.groups import find_runs, find_unfinished, measure
 from safmn_bench.analysis.stats.profiles import Profiles
@@ -178,7 +178,7 @@ def test_failed_runs_are_counted_and_named_in_table_report_and_study(tmp_path: P
     failed = find_unfinished(tmp_path)
     assert lead([record for _, record in find_runs(tmp_path)], failed) == said.replace("runs,", "runs at x4,")
     assert markdown(said) in readme(read_study(tmp_path), [], [], [], [])
-    assert counted([], failed) == "1 networks in 1 runs, 1 failed: w_SE x4 seed 2: out of memory: 3 GiB"
+    assert tally([], failed) == "1 network in 1 run, 1 failed: w_SE x4 seed 2: out of memory: 3 GiB"
 
 
 def test_a_folder_of_failures_alone_names_one(tmp_path: Path):
