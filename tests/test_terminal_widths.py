@@ -39,6 +39,7 @@ def run() -> list[str]:
 def sweep() -> list[str]:
     """Three networks with two seeds each: their plan, their live table and their summary."""
     kind = {"candidate": SimpleNamespace(name="baseline"), "scale": 4, "until": None, "folder": None}
+    kind |= {"device": torch.device("cpu")}
     kind |= {"recipe": SimpleNamespace(train=SimpleNamespace(iterations=500)), "config_hash": lambda: "0a1b2c3d"}
     plans = [SimpleNamespace(title=f"{name} x4 seed {seed}", **kind) for name in SEVERAL for seed in range(2)]
     jobs: Any = [
