@@ -24,6 +24,7 @@ SCRIPTS = {
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),
     "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
     "operators": ("profiling", "times of the operators of a forward pass (Table 5)"),
+    "runtimes": ("ablations", "a network in ONNX Runtime, OpenVINO, ncnn and PyTorch: difference, PSNR, time, memory"),
     "latency": ("profiling", "time and memory of a forward pass (Table 2)"),
 }
 

@@ -16,7 +16,7 @@ except ModuleNotFoundError:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Export, check, and write the file; status 1, and nothing written, when the check fails."""
-    from safmn_bench.profiling.timing.options import export_arguments
+    from safmn_bench.profiling.runtimes.options import export_arguments
 
     options = export_arguments().read(argv)
     import torch
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.models.weights import load_weights
     from safmn_bench.profiling.common.files import write_atomically
     from safmn_bench.profiling.common.sample_images import photograph
-    from safmn_bench.profiling.timing.onnx_form import (
+    from safmn_bench.profiling.runtimes.onnx_form import (
         TOLERANCE,
         check_sizes,
         largest_difference,

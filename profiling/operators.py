@@ -16,7 +16,7 @@ except ModuleNotFoundError:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Profile, print, and write what was asked for."""
-    from safmn_bench.profiling.timing.options import lr_size
+    from safmn_bench.profiling.common.options import lr_size
     from safmn_bench.profiling.tracing.options import operators_arguments
 
     options = operators_arguments().read(argv)

@@ -13,8 +13,8 @@ FOLDERS = ("models", "profiling", "ablations", "analysis")
 """A folder imports itself and those before it."""
 WINGS = {
     "models": ("stored", "peers", "rivals", "own", "native"),
-    "profiling": ("common", "counting", "timing", "tracing", "checking"),
-    "ablations": ("judging", "data", "scoring", "training", "runs", "sweeps", "scatter"),
+    "profiling": ("common", "counting", "runtimes", "timing", "tracing", "checking"),
+    "ablations": ("judging", "data", "scoring", "deployment", "training", "runs", "sweeps", "scatter"),
     "analysis": ("stats", "tabular", "plots", "attribution", "comparison", "webpage", "findings"),
 }
 """A wing imports itself, those before it, and files at the top of its folder that do not import it in turn."""

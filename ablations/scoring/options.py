@@ -1,11 +1,13 @@
 """The options of evaluate.py and upscale.py: whose weights are scored, on which benchmarks, and what is written."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.ablations.data.options import LROptions, add_lr_options
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
+from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file
 
 GREY_CONVENTIONS = {
@@ -25,6 +27,19 @@ class ScoringOptions(LROptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         further_metrics(self.metrics)
+
+
+UNTRAINED = "-"
+
+
+def weight_files(models: Sequence[str], given: Sequence[str]) -> list[Path | None]:
+    """The file of each network, None for UNTRAINED; none given: all untrained. Raises UserError for another number."""
+    if given and len(given) != len(models):
+        raise UserError(
+            f"--weights has {len(given)} entries for {len(models)} networks ({', '.join(models)}). Give one for each, "
+            "in their order: a file, or - for one that has none."
+        )
+    return [None if file == UNTRAINED else Path(file) for file in given or (UNTRAINED,) * len(models)]
 
 
 def add_metrics_option(parser: argparse.ArgumentParser) -> None:

@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.ablations.data.options import add_lr_options
-from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option
+from safmn_bench.ablations.scoring.options import ScoringOptions, add_metrics_option, weight_files
 from safmn_bench.analysis.attribution.options import STEPS
-from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.options import (
     DEVICE_HELP,
+    LR_SIZE,
     SCALES,
     Parser,
+    lr_size,
     output_file,
     require_at_least,
     require_threads,
 )
-from safmn_bench.profiling.timing.options import LR_SIZE, lr_size
-
-UNTRAINED = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +25,7 @@ class CompareOptions(ScoringOptions):
     models: tuple[str, ...]
     scale: int = 4
     weights: tuple[str, ...] = ()
-    """A file or UNTRAINED for each of `models`; none given: all untrained."""
+    """A file, or - for an untrained one, for each of `models`; none given: all untrained."""
     benchmarks: tuple[Path, ...] = ()
     """None given: embedded photographs."""
     lr_size: str = LR_SIZE
@@ -45,17 +43,12 @@ class CompareOptions(ScoringOptions):
         lr_size(self.lr_size)
         require_at_least(1, runs=self.runs, steps=self.steps)
         require_threads(self.threads)
-        if self.weights and len(self.weights) != len(self.models):
-            raise UserError(
-                f"--weights has {len(self.weights)} entries for {len(self.models)} networks "
-                f"({', '.join(self.models)}). Give one for each, in their order: a file, or - for one that has none."
-            )
+        weight_files(self.models, self.weights)
 
     @property
     def weight_files(self) -> list[Path | None]:
         """For each network."""
-        given = self.weights or (UNTRAINED,) * len(self.models)
-        return [None if file == UNTRAINED else Path(file) for file in given]
+        return weight_files(self.models, self.weights)
 
 
 def arguments() -> Parser[CompareOptions]:

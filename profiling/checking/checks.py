@@ -21,7 +21,7 @@ from safmn_bench.profiling.checking.geometry import (
 )
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.counting.flops import count, counted_at
-from safmn_bench.profiling.timing.onnx_form import TOLERANCE, largest_difference, size_multiple, to_onnx
+from safmn_bench.profiling.runtimes.onnx_form import TOLERANCE, largest_difference, size_multiple, to_onnx
 
 HOLDS, FAILS, NOTE = "holds", "fails", "note"
 BUILDS = "builds"

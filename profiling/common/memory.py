@@ -6,6 +6,7 @@ reset before the pass, in a process whose allocator gives every larger block bac
 blocks, and the pass would grow less than it needs).
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -49,10 +50,14 @@ def _set_allocator(*settings: tuple[int, int]) -> bool:
     return all(mallopt(parameter, value) == 1 for parameter, value in settings)
 
 
-def peak_memory_mib(forward: Callable[[], object], held_mib: float, device: torch.device) -> float | None:
+def peak_memory_mib(
+    forward: Callable[[], object], held_mib: float, device: torch.device, before_mib: float | None = None
+) -> float | None:
     """MiB held at most during one call of `forward`, of which `held_mib` (weights, input) were there before it.
 
     None where the system does not tell. Call `forward` once before, so that what is set up only once is not counted.
+    `before_mib`: the process's resident memory (`resident_mib`) to count from, where it is not that before the call: a
+    runtime that takes all its memory when it opens a network would seem to need none.
     """
     gc.collect()  # garbage that goes during the pass would make it look smaller
     if device.type == "cuda":
@@ -63,18 +68,29 @@ def peak_memory_mib(forward: Callable[[], object], held_mib: float, device: torc
         return torch.cuda.max_memory_allocated(device) / MIB
     try:
         _CLEAR.write_text("5", encoding="ascii")  # resets VmHWM: proc(5)
-        before = _status_kib("VmRSS")
+        before_mib = _status_mib("VmRSS") if before_mib is None else before_mib
         forward()
-        return held_mib + (_status_kib("VmHWM") - before) / 1024
+        return held_mib + _status_mib("VmHWM") - before_mib
     except OSError:
         return None
 
 
-def _status_kib(field: str) -> int:
+def resident_mib() -> float | None:
+    """Resident memory of this process in MiB, after its garbage and freed blocks have gone; None where not told."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # no glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        return _status_mib("VmRSS")
+    except OSError:
+        return None
+
+
+def _status_mib(field: str) -> float:
     match = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
     if match is None:
         raise OSError(f"no {field} in {_STATUS}")
-    return int(match[1])
+    return int(match[1]) / 1024
 
 
 def free_bytes(device: torch.device) -> int:

@@ -7,6 +7,7 @@ Namespace. Ranges are checked in `__post_init__`, so that a sweep file's values 
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -136,6 +137,20 @@ def require_seeds(seeds: Sequence[int]) -> None:
     for seed in seeds:
         if not 0 <= seed <= LARGEST:
             raise UserError(f"--seeds: {seed} is no seed. Allowed: whole numbers from 0 to {LARGEST}.")
+
+
+LARGEST_SIDE = 16384
+LR_SIZE = "320x180"  # the LR image of a 1280x720 frame at x4: Table 2's
+
+
+def lr_size(given: str) -> tuple[int, int]:
+    """'320x180' -> (320, 180), width first. Raises UserError for what is no size."""
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", given.strip())
+    if match is None or not all(1 <= int(side) <= LARGEST_SIDE for side in match.groups()):
+        raise UserError(
+            f"--lr-size {given!r} is not a size. Write width x height in pixels, from 1 to {LARGEST_SIDE}, as 320x180."
+        )
+    return int(match[1]), int(match[2])
 
 
 MOST_THREADS = 4096

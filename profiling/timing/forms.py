@@ -1,10 +1,12 @@
-"""One network in each of the forms that are timed: plain, fast, compiled, as a CUDA graph, in ONNX Runtime.
+"""One network in each of the forms that are timed: plain, fast, compiled, as a CUDA graph, in another runtime.
 
-All forms of a model have the same weights (fresh, from a fixed seed) and the same input.
+All forms of a model have the same weights (those given, or fresh ones from a fixed seed) and the same input.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,16 @@ from safmn_bench.models.names import find_candidate, written
 from safmn_bench.models.native.form import NativeSAFMN, native_form
 from safmn_bench.models.own.adaptation import padding_of
 from safmn_bench.models.reparameterisation import deployed, has_parts_to_merge
+from safmn_bench.models.weights import load_weights
 from safmn_bench.profiling.common.devices import set_float32_precision
+from safmn_bench.profiling.common.memory import resident_mib
+from safmn_bench.profiling.common.options import lr_size
 from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.common.sample_images import photograph
-from safmn_bench.profiling.timing.options import LatencyOptions, lr_size
+from safmn_bench.profiling.runtimes import in_onnxruntime
+from safmn_bench.profiling.runtimes.catalog import RUNTIMES
+from safmn_bench.profiling.runtimes.runtime import InRuntime, Runtime, Setting, file_mib
+from safmn_bench.profiling.timing.options import LatencyOptions
 
 _FAST = ("fast", "fast_compiled", "cuda_graph")
 TORCH_DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
@@ -42,6 +50,8 @@ class Job:
     cudnn_benchmark: bool = False
     allocator: str = "keep"
     """One of ALLOCATORS."""
+    weights: str | None = None
+    """A weight file; None: fresh weights from a fixed seed."""
 
     @property
     def name(self) -> str:
@@ -62,6 +72,10 @@ class Prepared:
     device: torch.device
     remarks: tuple[str, ...] = ()
     """Further caveats of what is timed."""
+    file_mib: float | None = None
+    """Size of the files of another runtime; None in PyTorch."""
+    resident_before_mib: float | None = None
+    """The process's resident memory before another runtime opened the network, which takes its memory then."""
 
 
 def models_of_table_2() -> list[str]:
@@ -105,8 +119,8 @@ def check(job: Job) -> None:
         raise UserError(
             "A cuda_graph needs an NVIDIA GPU; on the CPU choose --implementations eager, fast or compiled."
         )
-    if job.implementation == "onnxruntime" and job.dtype != "fp32":
-        raise UserError("The onnxruntime implementation is measured in fp32 only: add --dtypes fp32.")
+    if job.implementation in RUNTIMES:
+        _check_runtime(job)
     if job.implementation == "native" and (cuda or job.dtype != "fp32"):
         raise UserError("The native implementation is a CPU's, in fp32: add --device cpu --dtypes fp32.")
     candidate = find_candidate(job.model)
@@ -118,21 +132,36 @@ def check(job: Job) -> None:
         candidate.build(job.scale)  # raises for a wrong name or scale
 
 
+def _check_runtime(job: Job) -> None:
+    runtime = RUNTIMES[job.implementation]
+    if job.dtype not in runtime.dtypes:
+        raise UserError(
+            f"The {job.implementation} implementation is measured in {' and '.join(runtime.dtypes)} only: add --dtypes "
+            f"{runtime.dtypes[0]}."
+        )
+    if torch.device(job.device).type not in runtime.devices:
+        raise UserError(f"The {job.implementation} implementation is a CPU's: add --device cpu.")
+
+
 def prepare(job: Job, *, sparing: bool = False) -> Prepared:
     """Build the network and its input in the form of the job, in this process, whose global settings it changes.
 
-    `sparing`: have ONNX Runtime give memory back after each pass, to measure what a pass needs.
+    `sparing`: have ONNX Runtime give memory back after each pass, to measure what a pass needs. Raises UserError for a
+    runtime that is not installed.
     """
     torch.set_num_threads(job.threads)
     torch.backends.cudnn.benchmark = job.cudnn_benchmark
     device = torch.device(job.device)
-    network, rgb = build_in_form(job.model, job.scale, job.implementation, job.dtype, device, job.height, job.width)
+    if (runtime := RUNTIMES.get(job.implementation)) is not None:
+        runtime.require()
+    network, rgb = build_in_form(
+        job.model, job.scale, job.implementation, job.dtype, device, job.height, job.width, job.weights
+    )
     held = network.tensors if isinstance(network, NativeSAFMN) else (*network.parameters(), *network.buffers())
     weights_mib = sum(t.nbytes for t in held) / 2**20
-    if job.implementation == "onnxruntime":
-        return _in_onnxruntime(network, rgb, weights_mib, device, arena=not sparing)
-    compiled = job.implementation in ("compiled", "fast_compiled")
-    call: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network) if compiled else network
+    if runtime is not None:
+        return _in_runtime(runtime, network, rgb, weights_mib, _setting(job, sparing=sparing))
+    call = _compiled_if_asked(network, job.implementation)
 
     def forward() -> torch.Tensor:
         with torch.inference_mode():
@@ -153,22 +182,31 @@ def _remarks(network: nn.Module, job: Job) -> tuple[str, ...]:
 
 
 def build_in_form(
-    model: str, scale: int, implementation: str, dtype: str, device: torch.device, height: int, width: int
+    model: str,
+    scale: int,
+    implementation: str,
+    dtype: str,
+    device: torch.device,
+    height: int,
+    width: int,
+    weights: str | None = None,
 ) -> tuple[nn.Module, torch.Tensor]:
-    """A network with weights from a fixed seed and its input (1, 3, height, width), in the memory of the form.
+    """A network with weights from a file or a fixed seed and its input (1, 3, height, width), in the form's memory.
 
-    ONNX Runtime takes both from the processor's memory. Raises UserError for an unknown name or a wrong scale.
+    Other runtimes take both from the processor's memory. Raises UserError for an unknown name or a wrong scale.
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)
         set_float32_precision("tf32" if dtype == "tf32" else "ieee")
     torch.manual_seed(_SEED)
     built = find_candidate(model).build(scale).eval()
+    if weights is not None:
+        load_weights(built, Path(weights))
     if implementation == "unmerged" and not has_parts_to_merge(built):
         raise UserError(f"{type(built).__name__} has one form: nothing is merged. Choose the eager implementation.")
     network = (built if implementation == "unmerged" else deployed(built)).requires_grad_(False)
     rgb = photograph(height, width)
-    if implementation == "onnxruntime":
+    if implementation in RUNTIMES:
         return network, rgb
     if implementation == "native":
         return native_form(network), rgb
@@ -198,27 +236,52 @@ def _recorded(forward: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]
     return replay
 
 
-def _in_onnxruntime(
-    network: nn.Module, rgb: torch.Tensor, weights_mib: float, device: torch.device, arena: bool
+def _in_runtime(
+    runtime: Runtime, network: nn.Module, rgb: torch.Tensor, weights_mib: float, setting: Setting
 ) -> Prepared:
-    """The network in ONNX Runtime, input and output bound to the device's memory."""
-    from safmn_bench.profiling.timing.onnx_form import open_session, to_onnx  # onnx is an optional dependency
-
-    session = open_session(to_onnx(network, tuple(rgb.shape)).content, device, arena=arena)
-    feed = np.ascontiguousarray(rgb.numpy())
-    name = session.get_inputs()[0].name
-    if device.type == "cpu":
-
-        def forward() -> Any:
-            return session.run(None, {name: feed})
+    """The network in a runtime; on a GPU its input and output stay there."""
+    files = runtime.convert(network, (1, 3, rgb.shape[-2], rgb.shape[-1]))
+    device, lr = torch.device(setting.device), np.ascontiguousarray(rgb.numpy())
+    before_mib = resident_mib()
+    if device.type == "cuda":
+        forward = in_onnxruntime.bound(files, setting, lr)
     else:
-        binding = session.io_binding()
-        binding.bind_cpu_input(name, feed)
-        binding.bind_output(session.get_outputs()[0].name, "cuda", device.index or 0)
-        binding.synchronize_inputs()
+        forward = partial(runtime.start(files, setting), lr)
+    return Prepared(
+        forward=forward,
+        weights_mib=weights_mib,
+        input_mib=rgb.nbytes / 2**20,
+        device=device,
+        file_mib=file_mib(files),
+        resident_before_mib=before_mib,
+    )
 
-        def forward() -> Any:
-            session.run_with_iobinding(binding)
-            binding.synchronize_outputs()
 
-    return Prepared(forward=forward, weights_mib=weights_mib, input_mib=rgb.nbytes / 2**20, device=device)
+def _setting(job: Job, *, sparing: bool = False) -> Setting:
+    return Setting(threads=job.threads, dtype=job.dtype, device=job.device, sparing=sparing)
+
+
+def _compiled_if_asked(network: nn.Module, implementation: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    return torch.compile(network) if implementation in ("compiled", "fast_compiled") else network
+
+
+class AnySize(nn.Module):
+    """A job's network for LR float32 (1, 3, H, W) of any size on the CPU, in the form that is timed; SR float32."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        network, lr = build_in_form(
+            *(job.model, job.scale, job.implementation, job.dtype, torch.device("cpu"), job.height, job.width),
+            job.weights,
+        )
+        self._like = lr
+        if (runtime := RUNTIMES.get(job.implementation)) is not None:
+            runtime.require()
+            network = InRuntime(network, runtime, _setting(job))
+        self._call = _compiled_if_asked(network, job.implementation)
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        """SR of LR."""
+        last = self._like.is_contiguous(memory_format=torch.channels_last)
+        form = torch.channels_last if last else torch.contiguous_format
+        return self._call(lr.to(self._like.dtype).contiguous(memory_format=form)).float()

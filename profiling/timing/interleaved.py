@@ -26,6 +26,7 @@ class Timed:
     """Whether the warm-up ended flat; None for a protocol without one."""
     weights_mib: float = 0.0
     input_mib: float = 0.0
+    file_mib: float | None = None
     peak_memory_mib: float | None = None
     remarks: tuple[str, ...] = ()
     failure: str | None = None
@@ -96,7 +97,8 @@ def _memory(timing: Timed, worker: Worker) -> None:
 
 def _about(timing: Timed, worker: Worker) -> None:
     about = worker.ask("about")
-    timing.weights_mib, timing.input_mib, timing.remarks = about["weights_mib"], about["input_mib"], about["remarks"]
+    for name, value in about.items():
+        setattr(timing, name, value)
 
 
 def _warm_up(timing: Timed, worker: Worker) -> None:

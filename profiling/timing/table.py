@@ -196,7 +196,8 @@ def method(row: dict[str, Any], protocol: str) -> list[str]:
         "(three windows of 5 passes within 3 %, or no further apart than their noise explains). The interval is a "
         "bootstrap of the median that draws whole turns.",
         f"Between passes, {ALLOCATORS[row['allocator']]}.",
-        f"Peak memory: {memory}, weights and input included.",
+        f"Peak memory: {memory}, weights and input included; of another runtime than PyTorch, all that the process "
+        "took since it opened the network.",
     ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.door import deaf_to_interrupts
 from safmn_bench.profiling.common.memory import give_memory_back, keep_freed_memory, peak_memory_mib
 from safmn_bench.profiling.timing.clock import time_ms, warm_up
@@ -23,13 +24,16 @@ class WorkerFailed(Exception):
 
 
 class Worker:
-    """A process that holds one prepared network; use as a context manager. Requests are the methods of `Turns`."""
+    """A process that holds one network; use as a context manager. Requests are the methods of `answers`, a class.
 
-    def __init__(self, job: Job) -> None:
+    `answers` is made in the process, of the job and of nothing else.
+    """
+
+    def __init__(self, job: Job, answers: "type[Turns] | None" = None) -> None:
         self.job = job
         context = multiprocessing.get_context("spawn")
         self._line, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, job), daemon=True)
+        self._process = context.Process(target=_serve, args=(other, job, answers or Turns), daemon=True)
         with deaf_to_interrupts():
             self._process.start()
         other.close()
@@ -90,14 +94,16 @@ class Turns:
         return [self._time_once() for _ in range(images)]
 
     def about(self) -> dict[str, Any]:
-        """MiB of the weights and of the input, and remarks."""
+        """MiB of the weights, of the input and of a runtime's files, and remarks."""
         ready = self._ready()
-        return {"weights_mib": ready.weights_mib, "input_mib": ready.input_mib, "remarks": ready.remarks}
+        known = ("weights_mib", "input_mib", "file_mib", "remarks")
+        return {name: getattr(ready, name) for name in known}
 
     def memory(self) -> float | None:
         """Peak memory of one pass in MiB; ask this of a fresh process, whose allocator it changes.
 
-        None where it is not known: ONNX Runtime's memory on a GPU is not PyTorch's.
+        Of another runtime, all that it took since it opened the network. None where it is not known: ONNX Runtime's
+        memory on a GPU is not PyTorch's.
         """
         give_memory_back()
         recorded = self.job.implementation == "cuda_graph"  # its replay allocates nothing: it holds what it recorded
@@ -106,12 +112,14 @@ class Turns:
             return None
         for _ in range(2):  # once-only allocations: thread pools, generated kernels, packed weights
             ready.forward()
-        return peak_memory_mib(ready.forward, ready.weights_mib + ready.input_mib, ready.device)
+        before = ready.resident_before_mib
+        held_mib = ready.input_mib if before is not None else ready.weights_mib + ready.input_mib
+        return peak_memory_mib(ready.forward, held_mib, ready.device, before)
 
 
-def _serve(line: Connection, job: Job) -> None:
+def _serve(line: Connection, job: Job, answers: type[Turns]) -> None:
     """The worker's loop: answers requests until the line closes, which it also does when the parent is killed."""
-    turns = Turns(job)
+    turns = answers(job)
     while True:
         try:
             request, arguments = line.recv()
@@ -130,7 +138,9 @@ def _serve(line: Connection, job: Job) -> None:
 
 
 def _cause(error: Exception) -> str:
-    """The error in one line, with the place where it was raised."""
+    """The error in one line, with the place where it was raised; the user's own is told as it is."""
+    if isinstance(error, UserError):
+        return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     first_line = (str(error).strip() or "no message").splitlines()[0]
     return f"{type(error).__name__}: {first_line} ({place.filename.rsplit('/', 1)[-1]}:{place.lineno})"

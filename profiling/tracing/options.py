@@ -4,8 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file, require_at_least
-from safmn_bench.profiling.timing.options import DTYPES, LR_SIZE, lr_size
+from safmn_bench.profiling.common.options import (
+    DEVICE_HELP,
+    LR_SIZE,
+    SCALES,
+    Options,
+    Parser,
+    lr_size,
+    output_file,
+    require_at_least,
+)
+from safmn_bench.profiling.timing.options import DTYPES
 
 FORMS = ("eager", "channels_last", "fast")
 PICTURES = (".png", ".svg", ".pdf")

@@ -11,7 +11,7 @@ try:
 except ModuleNotFoundError:
     print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
     sys.exit(2)
-from safmn_bench.profiling.timing.options import lr_size
+from safmn_bench.profiling.common.options import lr_size
 from safmn_bench.profiling.tracing.options import gains_arguments
 
 

@@ -15,9 +15,9 @@ from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.export import main
-from safmn_bench.profiling.timing import onnx_form
-from safmn_bench.profiling.timing.exportable import cell_bounds, gathered_max, weighted_mean
-from safmn_bench.profiling.timing.onnx_form import (
+from safmn_bench.profiling.runtimes import onnx_form
+from safmn_bench.profiling.runtimes.exportable import cell_bounds, gathered_max, weighted_mean
+from safmn_bench.profiling.runtimes.onnx_form import (
     Exported,
     check_sizes,
     largest_difference,

@@ -30,8 +30,9 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.timing.exportable import exportable
-from safmn_bench.profiling.timing.options import LARGEST_SIDE, LR_SIZE, ExportOptions, lr_size
+from safmn_bench.profiling.common.options import LARGEST_SIDE, LR_SIZE, lr_size
+from safmn_bench.profiling.runtimes.exportable import exportable
+from safmn_bench.profiling.runtimes.options import ExportOptions
 
 TOLERANCE = 1e-4
 OPSET = 20
