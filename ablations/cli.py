@@ -4,6 +4,7 @@ import importlib
 import sys
 
 from safmn_bench.models.errors import match_name
+from safmn_bench.profiling.common import completion
 from safmn_bench.profiling.common.door import command
 
 SCRIPTS = {
@@ -33,17 +34,23 @@ SCRIPTS = {
 def main(argv: list[str] | None = None) -> int:
     """Hand the arguments to the named script."""
     arguments = sys.argv[1:] if argv is None else argv
+    if completion.wanted():
+        arguments = [completion.command_in_line(SCRIPTS)]
     if not arguments or arguments[0] in ("-h", "--help"):
         width = max(map(len, SCRIPTS))
         lines = [f"  {name:{width}}  {what}" for name, (_, what) in SCRIPTS.items()]
         print(
-            "usage: safmn-bench NAME [options]     (safmn-bench NAME --help tells the options)\n\n" + "\n".join(lines)
+            "usage: safmn-bench NAME [options]     (safmn-bench NAME --help tells the options)\n"
+            'Completion in bash (or zsh, fish): eval "$(safmn-bench --completion bash)"\n\n' + "\n".join(lines)
         )
         return 0
     if arguments[0] == "--version":
         from safmn_bench.profiling.common.options import version
 
         print(version())
+        return 0
+    if arguments[0] == "--completion":
+        print(completion.shell_code((*arguments[1:], "bash")[0]))
         return 0
     name = match_name("command", arguments[0], SCRIPTS)
     folder, _ = SCRIPTS[name]

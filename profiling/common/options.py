@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from safmn_bench.models.errors import UserError, guess
+from safmn_bench.profiling.common import completion
 
 SCALES = (2, 3, 4)
 DEVICE_HELP = "auto, cpu, cuda or cuda:N (default: %(default)s)"
@@ -48,6 +49,8 @@ class Parser(argparse.ArgumentParser, Generic[T]):
 
     def read(self, argv: Sequence[str] | None = None) -> T:
         """The options in `argv` (default: the process's own). Raises UserError for a wrong call."""
+        if completion.wanted():
+            completion.complete(self)
         typed = tuple(sys.argv[1:] if argv is None else argv)
         self._require_known(typed)
         values = {name: _frozen(value) for name, value in vars(self.parse_args(typed)).items()}
