@@ -6,7 +6,7 @@ WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 INSTALLED = $(VENV)/installed
 
-.PHONY: help setup run test test-slow test-all check gains overhead clean
+.PHONY: help setup run test test-slow test-all check gains overhead gpu gpu-bundle gpu-results clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -41,6 +41,15 @@ gains: setup  ## Measure what each step of the fast SAFMN brings, on an idle mac
 
 overhead: setup  ## Measure what a sweep of many runs adds to them, on an idle machine, into results/benchmarks
 	$(BIN)/python tests/benchmarks/overhead.py --csv results/benchmarks
+
+gpu: setup  ## What this machine's GPU does with the suite, in nine minutes, into gpu-results.tar.gz
+	$(BIN)/python ablations/gpu.py
+
+gpu-bundle: setup  ## A folder gpu-bundle/ for a machine with a GPU and no network: there, sh run.sh
+	$(BIN)/python ablations/gpu.py --bundle gpu-bundle
+
+gpu-results: setup  ## Take the archive of such a machine in: make gpu-results ARCHIVE=gpu-results.tar.gz
+	$(BIN)/python ablations/gpu.py --results $(ARCHIVE)
 
 clean:  ## Remove the environment and caches (results stay)
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info

@@ -13,6 +13,7 @@ SCRIPTS = {
     "upscale": ("ablations", "enlarge images, of which no HR is needed"),
     "prepare": ("ablations", "pack a training set once"),
     "throughput": ("ablations", "the pace of training beside the hardware's floors"),
+    "gpu": ("ablations", "what a GPU does with the suite, in minutes: tests, pace, Tables 2 and 5, a first ablation"),
     "noise": ("ablations", "what lowers the noise between two trainings"),
     "compare": ("analysis", "networks side by side: counts, time, memory, scores, attribution, a row each"),
     "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),

@@ -8,7 +8,8 @@ import torch
 from made_patches import CPU, KEYS, Images
 from torch import nn
 
-from safmn_bench.ablations.data.prefetch import Placement, open_batches
+from safmn_bench.ablations.data.prefetch import AheadBatches, Placement, open_batches
+from safmn_bench.ablations.data.sampling import PatchSampler
 from safmn_bench.ablations.recipe import Recipe, load_recipe
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.training.distributed import Group
@@ -28,20 +29,28 @@ def small_network(seed: int = 0) -> nn.Module:
     return SAFMN(SAFMNConfig(dim=8, n_blocks=1), scale=2)
 
 
-def learner(recipe: Recipe, network: nn.Module | None = None) -> Learner:
-    return Learner(network or small_network(), recipe, Group(0, 1, CPU))
+def learner(recipe: Recipe, network: nn.Module | None = None, device: torch.device = CPU) -> Learner:
+    return Learner(network or small_network(), recipe, Group(0, 1, device))
+
+
+def batches_of(recipe: Recipe, placement: str = "device", device: torch.device = CPU) -> PatchSampler | AheadBatches:
+    return open_batches(Images(), recipe.train, Placement(placement, ""), seed=0, device=device, rank=0, world=1)
 
 
 def training(
-    folder: Path, recipe: Recipe, placement: str = "device", stop: Callable[[], bool] = lambda: False
+    folder: Path,
+    recipe: Recipe,
+    placement: str = "device",
+    stop: Callable[[], bool] = lambda: False,
+    device: torch.device = CPU,
 ) -> Training:
-    batches = open_batches(Images(), recipe.train, Placement(placement, ""), seed=0, device=CPU, rank=0, world=1)
 
     def validate(_: nn.Module) -> Scores:
         return {"none": {"psnr_y_db": 20.0, "ssim_y": 0.5}}
 
     hooks = Hooks(validate=validate, progress=lambda *_: None, stop=stop)
-    return Training(learner(recipe), batches, recipe, RunFolder(folder), hooks)
+    batches = batches_of(recipe, placement, device)
+    return Training(learner(recipe, device=device), batches, recipe, RunFolder(folder), hooks)
 
 
 def same_weights(first: dict[str, torch.Tensor] | None, second: dict[str, torch.Tensor] | None) -> bool:

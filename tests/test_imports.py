@@ -14,7 +14,7 @@ FOLDERS = ("models", "profiling", "ablations", "analysis")
 WINGS = {
     "models": ("stored", "peers", "rivals", "own", "native"),
     "profiling": ("common", "counting", "runtimes", "timing", "tracing", "checking"),
-    "ablations": ("judging", "data", "scoring", "deployment", "training", "runs", "sweeps", "scatter"),
+    "ablations": ("judging", "data", "scoring", "deployment", "training", "runs", "sweeps", "scatter", "card"),
     "analysis": ("stats", "tabular", "plots", "attribution", "comparison", "webpage", "findings"),
 }
 """A wing imports itself, those before it, and files at the top of its folder that do not import it in turn."""

@@ -77,6 +77,7 @@ def test_every_command_that_takes_a_network_is_tried():
         "prepare",
         "throughput",
         "noise",
+        "gpu",
         "power",
     }  # these take it as `run` does, or none
     assert set(calls("", "", "", "", Path())) == taking

@@ -103,10 +103,16 @@ _SOURCES = ("models", "profiling", "ablations", "analysis", "library", "results/
 """What decides a measurement: a result or a page that changed does not, and the result is written just then."""
 
 
+COMMIT_FILE = "COMMIT"
+"""Names the commit of a copy of the source that is no checkout (`gpu.py --bundle`)."""
+
+
 @functools.cache
 def commit() -> str:
     """The commit of this suite's source, with '-dirty' where files differ from it; 'unknown' outside a checkout."""
     source = Path(__file__).resolve().parent
+    if (copied := source.parents[1] / COMMIT_FILE).is_file():
+        return copied.read_text(encoding="ascii").strip()
     described = _output(["git", "-C", str(source), "rev-parse", "HEAD"])
     if not described or _output(["git", "-C", str(source), "ls-files", Path(__file__).name]) == "":
         return "unknown"
