@@ -5,8 +5,6 @@ python ablations/throughput.py --device cuda --recipe paper --forms --csv forms.
 """
 
 import sys
-from collections.abc import Sequence
-from typing import Any
 
 try:
     from safmn_bench.profiling.common.door import command
@@ -34,14 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     sets = open_training_sets(options.train_data, options.scale)
     images = prepare_training(sets, [], scale=options.scale, patch=recipe.train.patch)
     if options.forms:
-
-        def written(times: Sequence[forms.FormTimes]) -> list[dict[str, Any]]:
-            rows = forms.rows(times, candidate, recipe, options.scale, device)
-            if options.csv:  # after each: the caller's time may end before all are done
-                write_csv(options.csv, forms.COLUMNS, rows)
-            return rows
-
-        forms.show(written(forms.measure(candidate, recipe, images, device, options.seconds, written)))
+        forms.run(candidate, recipe, images, device, options)
         return 0
     modes, floors = speed.measure(candidate, recipe, images, device, options.rounds)
     rows = speed.rows(modes, floors, candidate, recipe, options.scale, device)

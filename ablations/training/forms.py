@@ -21,11 +21,13 @@ from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.graph import steps_of
 from safmn_bench.ablations.training.learner import Learner
+from safmn_bench.ablations.training.options import ThroughputOptions
 from safmn_bench.ablations.training.speed import peak_memory_mib
 from safmn_bench.ablations.training.steps import Steps
 from safmn_bench.models.variants import Candidate
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.devices import synchronise
+from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.machine import commit, hardware_name, versions
 
 FORMS = {
@@ -61,6 +63,20 @@ class FormTimes:
     reserved_memory_mib: float | None = None
     graph: str = ""
     note: str = ""
+
+
+def run(
+    candidate: Candidate, recipe: Recipe, images: PackedSet, device: torch.device, options: ThroughputOptions
+) -> None:
+    """Measure, print, and write a CSV if asked: after each form, since the time may end before all are done."""
+
+    def written(times: Sequence[FormTimes]) -> list[dict[str, Any]]:
+        table = rows(times, candidate, recipe, options.scale, device)
+        if options.csv:
+            write_csv(options.csv, COLUMNS, table)
+        return table
+
+    show(written(measure(candidate, recipe, images, device, options.seconds, written)))
 
 
 def cases(device: torch.device) -> list[tuple[str, str]]:
