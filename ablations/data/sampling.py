@@ -71,8 +71,8 @@ class PatchSampler:
         area = images.lr_height.astype(np.float64) * images.lr_width
         self.area_ends = np.cumsum(area) / area.sum()
         self.epoch, self.order = -1, np.empty(0, np.int64)
-        self.lr_steps = _patch_steps(keys.patch, device)
-        self.hr_steps = _patch_steps(keys.patch * images.scale, device)
+        self.lr_places = torch.arange(keys.patch, device=device)
+        self.hr_places = torch.arange(keys.patch * images.scale, device=device)
 
     def draw(self, iteration: int) -> np.ndarray:
         """Samples of one iteration for this process, int64 (B, 4): image, top, left (in LR pixels), orientation 0-7."""
@@ -90,23 +90,20 @@ class PatchSampler:
         return np.stack([image, top, left, orientation], axis=1)[self.share]
 
     def described(self, iteration: int) -> np.ndarray:
-        """Where the patches of one iteration lie, int64 (5, B): LR start and row length, HR's, orientation 0-7.
-
-        In pixels: three bytes, gathered whole.
-        """
+        """Where the patches of one iteration lie, int64 (6, B): `_strides` of LR, and of HR."""
         image, top, left, orientation = self.draw(iteration).T
-        images, scale = self.images, self.images.scale
-        # offsets are in bytes
+        images, scale, size = self.images, self.images.scale, self.keys.patch
+        # offsets are in bytes, and pixels, three of them, are gathered whole
         lr_start = images.lr_offset[image] // 3 + top * images.lr_width[image] + left
         hr_width = images.lr_width[image] * scale
         hr_start = images.hr_offset[image] // 3 + top * scale * hr_width + left * scale
-        return np.stack([lr_start, images.lr_width[image], hr_start, hr_width, orientation])
+        lr = _strides(lr_start, images.lr_width[image], orientation, size)
+        return np.stack([*lr, *_strides(hr_start, hr_width, orientation, size * scale)])
 
     def gathered(self, described: torch.Tensor) -> Pixels:
         """The patches that `described`, on the device, tells of: LR and HR as uint8 (B, size, size, 3)."""
-        lr_start, lr_width, hr_start, hr_width, orientation = described
-        lr = _gather(self.lr_pixels, lr_start, lr_width, orientation, self.lr_steps)
-        return lr, _gather(self.hr_pixels, hr_start, hr_width, orientation, self.hr_steps)
+        lr = _gather(self.lr_pixels, described[:3], self.lr_places)
+        return lr, _gather(self.hr_pixels, described[3:], self.hr_places)
 
     def pixels(self, iteration: int) -> Pixels:
         """LR and HR of one iteration as uint8 (B, size, size, 3)."""
@@ -140,28 +137,23 @@ class PatchSampler:
         return self.order
 
 
-def _patch_steps(size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and columns (8, size, size) of a patch's pixels in each of the 8 orientations (flips and rotations)."""
-    row, column = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
-    rows, columns = [], []
-    for orientation in range(8):
-        # bit 1 exchanges the axes, 2 and 4 mirror them: together each orientation once
-        r, c = (column, row) if orientation & 1 else (row, column)
-        rows.append(size - 1 - r if orientation & 2 else r)
-        columns.append(size - 1 - c if orientation & 4 else c)
-    return torch.stack(rows).to(device), torch.stack(columns).to(device)
+def _strides(start: np.ndarray, width: np.ndarray, orientation: np.ndarray, size: int) -> tuple[np.ndarray, ...]:
+    """The first pixel of each patch, and how far apart its rows and its columns are, each (B,), in pixels.
+
+    `start` is the crop's upper left pixel, in images of row length `width`. Of an orientation bit 1 exchanges the axes,
+    2 and 4 mirror them: together each of the 8 once.
+    """
+    down, across = np.where(orientation & 2, -width, width), np.where(orientation & 4, -1, 1)
+    mirrored = np.where(orientation & 2, width, 0) + np.where(orientation & 4, 1, 0)
+    first = start + (size - 1) * mirrored
+    exchanged = orientation & 1 == 1
+    return first, np.where(exchanged, across, down), np.where(exchanged, down, across)
 
 
-def _gather(
-    pixels: torch.Tensor,
-    start: torch.Tensor,
-    width: torch.Tensor,
-    orientation: torch.Tensor,
-    steps: tuple[torch.Tensor, torch.Tensor],
-) -> torch.Tensor:
-    """Patches uint8 (B, size, size, 3) whose first pixels are `start`, in images of row length `width`."""
-    row, column = steps[0][orientation], steps[1][orientation]  # (B, size, size)
-    index = start.view(-1, 1, 1) + row * width.view(-1, 1, 1) + column
+def _gather(pixels: torch.Tensor, strides: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Patches uint8 (B, size, size, 3); `strides` (3, B) as of `_strides`, `places` 0 to size - 1."""
+    first, row, column = strides.unsqueeze(-1)  # (B, 1) each
+    index = (first + row * places).unsqueeze(2) + (column * places).unsqueeze(1)  # (B, size, size)
     return pixels.index_select(0, index.flatten()).view(*index.shape, 3)
 
 

@@ -90,8 +90,9 @@ class Learner:
     def _average(self) -> None:
         """Average <- decay x average + (1 - decay) x weights; running statistics (BatchNorm) are copied."""
         self.move_average(self.averages, self.weights, 0)  # 0: how many were averaged, which this average ignores
-        for average, current in zip(self.ema.buffers(), self.network.buffers(), strict=True):
-            average.copy_(current)
+        averages, current = [*self.ema.buffers()], [*self.network.buffers()]
+        if averages:  # together: one by one they were 64 launches a step of a network with BatchNorm
+            torch._foreach_copy_(averages, current)  # pyright: ignore[reportPrivateImportUsage]
 
     @contextmanager
     def undone(self) -> Iterator[None]:
