@@ -99,6 +99,11 @@ class Turns:
         known = ("weights_mib", "input_mib", "file_mib", "remarks")
         return {name: getattr(ready, name) for name in known}
 
+    def memory_here(self) -> float | None:
+        """Peak memory of one pass in MiB by this process's own network, on a GPU; ask it when that is warm."""
+        ready = self._ready()
+        return peak_memory_mib(ready.forward, ready.weights_mib + ready.input_mib, ready.device)
+
     def memory(self) -> float | None:
         """Peak memory of one pass in MiB; ask this of a fresh process, whose allocator it changes.
 

@@ -49,6 +49,12 @@ def test_memory_holds_weights_and_input_and_more(implementation: str, gpu: torch
     assert about["weights_mib"] + about["input_mib"] < memory < 1024
 
 
+def test_memory_is_the_same_told_by_the_process_that_times(gpu: torch.device):
+    timing = Turns(job(gpu, "eager"))
+    timing.warm_up()
+    assert timing.memory_here() == pytest.approx(Turns(job(gpu, "eager")).memory() or 0, rel=0.1)
+
+
 def test_a_pass_takes_time_between_two_events(gpu: torch.device):
     assert 0 < time_ms(prepare(job(gpu, "fast")).forward, gpu) < 1000
 

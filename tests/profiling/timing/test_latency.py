@@ -147,6 +147,7 @@ class FakeWorker:
             raise WorkerFailed("MemoryError: none left")
         answers = {
             "memory": 12.5,
+            "memory_here": 11.0,
             "about": {"weights_mib": 1.0, "input_mib": 0.5, "remarks": ()},
             "warm_up": {"runs": 15, "flat": True, "first_ms": 99.0},
         }
@@ -171,6 +172,13 @@ def test_networks_take_turns_after_all_are_warm(fake: list[tuple[str, str]]):
         ("w_o_CCM", "warm_up"),
         *[("safmn", "block"), ("w_o_CCM", "block")] * 10,
     ]
+
+
+def test_on_a_gpu_the_process_that_times_a_network_tells_its_memory(fake: list[tuple[str, str]]):
+    """A graph's memory is that of the fast form, in a process of its own."""
+    jobs = [job("safmn", device="cuda:0"), job("safmn", device="cuda:0", implementation="cuda_graph"), job("safmn")]
+    assert [timed.peak_memory_mib for timed in measure(jobs, 10)] == [11.0, 12.5, 12.5]
+    assert [request for _, request in fake].count("memory") == 2
 
 
 def test_runs_are_cut_into_at_least_ten_turns():
