@@ -6,6 +6,7 @@ without a wait between them, as in training.
 """
 
 import datetime
+import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -112,6 +113,9 @@ def measure(
 def _measure(
     timed: FormTimes, candidate: Candidate, recipe: Recipe, images: PackedSet, device: torch.device, deadline: float
 ) -> None:
+    if FORMS[_form(timed)]["compile"]:
+        torch.compiler.reset()  # after eight networks of one class it would compile no more, and say nothing
+    gc.collect()  # of the graph before, which holds its memory
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
@@ -127,9 +131,12 @@ def _measure(
     timed.reserved_memory_mib = torch.cuda.max_memory_reserved(device) / 2**20 if device.type == "cuda" else None
 
 
+def _form(timed: FormTimes) -> str:
+    return timed.form.removesuffix(", again")
+
+
 def _steps(timed: FormTimes, candidate: Candidate, recipe: Recipe, images: PackedSet, device: torch.device) -> Steps:
-    form = FORMS[timed.form.removesuffix(", again")]
-    recipe = replace(recipe, compute=replace(recipe.compute, precision=timed.precision, **form))
+    recipe = replace(recipe, compute=replace(recipe.compute, precision=timed.precision, **FORMS[_form(timed)]))
     placement = choose_placement(images.hr.nbytes + images.lr.nbytes, device)
     torch.manual_seed(0)
     learner = Learner(candidate.build(images.scale), recipe, Group(0, 1, device))
