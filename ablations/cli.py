@@ -27,6 +27,7 @@ SCRIPTS = {
     "export": ("profiling", "a network as an ONNX file, checked in ONNX Runtime"),
     "operators": ("profiling", "times of the operators of a forward pass (Table 5)"),
     "runtimes": ("ablations", "a network in ONNX Runtime, OpenVINO, ncnn and PyTorch: difference, PSNR, time, memory"),
+    "quantise": ("ablations", "which layers of a network can run in int8, and what that loses"),
     "latency": ("profiling", "time and memory of a forward pass (Table 2)"),
 }
 

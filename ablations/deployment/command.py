@@ -17,6 +17,7 @@ from safmn_bench.models.names import find_candidate, written
 from safmn_bench.profiling.common.console import Lines, progress
 from safmn_bench.profiling.common.options import lr_size
 from safmn_bench.profiling.runtimes.catalog import RUNTIMES
+from safmn_bench.profiling.runtimes.recipe import read
 from safmn_bench.profiling.timing.forms import Job, check
 from safmn_bench.profiling.timing.interleaved import Timed, measure
 
@@ -89,6 +90,8 @@ def _jobs(options: RuntimesOptions) -> list[Job]:
     for model, weights in zip(options.models, options.weight_files, strict=True):
         if weights is not None:
             load(find_candidate(model), options.scale, weights)  # raises where they do not fit
+    for recipe in filter(None, options.recipes):
+        read(recipe)  # raises where it is none
     return [
         Job(
             model=written(model),
@@ -101,8 +104,9 @@ def _jobs(options: RuntimesOptions) -> list[Job]:
             threads=torch.get_num_threads(),
             allocator=options.allocator,
             weights=str(weights) if weights else None,
+            recipe=str(recipe) if recipe else None,
         )
-        for model, weights in zip(options.models, options.weight_files, strict=True)
+        for model, weights, recipe in zip(options.models, options.weight_files, options.recipes, strict=True)
         for dtype in dict.fromkeys(options.dtypes)
         for implementation in dict.fromkeys(options.implementations)
     ]
@@ -125,7 +129,7 @@ def refusal(job: Job) -> str | None:
     try:
         check(job)
         if job.implementation in RUNTIMES:
-            RUNTIMES[job.implementation].require()
+            RUNTIMES[job.implementation].require(job.dtype)
     except UserError as error:
         return str(error)
     return None

@@ -17,7 +17,7 @@ from safmn_bench.profiling.common.options import (
 from safmn_bench.profiling.timing.options import ALLOCATORS, IMPLEMENTATIONS
 
 ROWS = ("eager", "fast", "compiled", "native", "onnxruntime", "openvino", "ncnn")
-DTYPES = ("fp32", "bf16")
+DTYPES = ("fp32", "bf16", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,8 @@ class RuntimesOptions(LROptions):
     scale: int = 4
     weights: tuple[str, ...] = ()
     """A file or "-" for each of `models`; none given: fresh weights for all, which are not scored."""
+    int8: tuple[str, ...] = ()
+    """A recipe or "-" for each of `models`, for their int8 rows."""
     benchmarks: tuple[Path, ...] = ()
     """None given: embedded photographs."""
     implementations: tuple[str, ...] = ROWS
@@ -44,6 +46,12 @@ class RuntimesOptions(LROptions):
         require_at_least(1, runs=self.runs)
         require_threads(self.threads)
         weight_files(self.models, self.weights)
+        weight_files(self.models, self.int8, "--int8")
+
+    @property
+    def recipes(self) -> list[Path | None]:
+        """For each network."""
+        return weight_files(self.models, self.int8, "--int8")
 
     @property
     def weight_files(self) -> list[Path | None]:
@@ -67,6 +75,9 @@ def arguments() -> Parser[RuntimesOptions]:
         "--benchmarks", type=Path, nargs="+", metavar="DIR",
         help="folders with HR/ (and LR_bicubic/X4/), or with images (default: embedded photographs)",
     )  # fmt: skip
+    parser.add_argument(
+        "--int8", nargs="+", metavar="FILE|-", help="for --dtypes int8: a file of quantise.py for each network, or -"
+    )
     kinds = {name: what for name, what in IMPLEMENTATIONS.items() if name != "cuda_graph"}
     parser.add_argument(
         "--implementations", nargs="+", choices=tuple(kinds),

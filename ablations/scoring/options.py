@@ -32,11 +32,11 @@ class ScoringOptions(LROptions):
 UNTRAINED = "-"
 
 
-def weight_files(models: Sequence[str], given: Sequence[str]) -> list[Path | None]:
+def weight_files(models: Sequence[str], given: Sequence[str], option: str = "--weights") -> list[Path | None]:
     """The file of each network, None for UNTRAINED; none given: all untrained. Raises UserError for another number."""
     if given and len(given) != len(models):
         raise UserError(
-            f"--weights has {len(given)} entries for {len(models)} networks ({', '.join(models)}). Give one for each, "
+            f"{option} has {len(given)} entries for {len(models)} networks ({', '.join(models)}). Give one for each, "
             "in their order: a file, or - for one that has none."
         )
     return [None if file == UNTRAINED else Path(file) for file in given or (UNTRAINED,) * len(models)]

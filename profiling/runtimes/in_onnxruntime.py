@@ -15,7 +15,12 @@ _FILE = "network.onnx"
 
 def convert(network: nn.Module, shape: Shape) -> Files:
     """The ONNX file. Raises UserError for a network that cannot be exported."""
-    return {_FILE: to_onnx(network, shape).content}
+    return files_of(to_onnx(network, shape).content)
+
+
+def files_of(content: bytes) -> Files:
+    """An ONNX file as `start` takes it."""
+    return {_FILE: content}
 
 
 def start(files: Files, setting: Setting) -> Run:

@@ -17,29 +17,37 @@ from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.runtimes.runtime import Files, Run, Setting, Shape
 
 _XML, _BIN = "network.xml", "network.bin"
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8 is in the file: the rest of it is float32
 
 
 def convert(network: nn.Module, shape: Shape) -> Files:
     """OpenVINO's two files, weights in float32. Raises UserError for a network that it cannot take."""
-    openvino = library()
+    return files_of(model_of(network, shape), shape)
+
+
+def files_of(model: Any, shape: Shape) -> Files:
+    """A model's two files for LR of one size, which it takes on."""
+    model.reshape(list(shape))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / _XML
-        openvino.save_model(model_of(network, list(shape)), path, compress_to_fp16=False)
+        library().save_model(model, path, compress_to_fp16=False)
         return {name: (path.parent / name).read_bytes() for name in (_XML, _BIN)}
 
 
-def model_of(network: nn.Module, shape: list[int]) -> Any:
-    """OpenVINO's model of a network, traced at `shape`. Raises UserError for a network that it cannot take."""
+def model_of(network: nn.Module, traced: Shape, *, any_size: bool = False) -> Any:
+    """OpenVINO's model of a network, traced at that shape; `any_size`: sides that the trace left open stay open.
+
+    Raises UserError for a network that it cannot take.
+    """
     # convert_model itself reports its use to OpenVINO's makers
     frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
     decoder_of = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer's, on sides that become constants: they are, at one size
-            decoder = decoder_of(network.eval(), example_input=torch.zeros(shape))
+            decoder = decoder_of(network.eval(), example_input=torch.zeros(traced))
         model = frontend.convert(frontend.load(decoder))
-        model.reshape(shape)
+        model.reshape([1, 3, -1, -1] if any_size else list(traced))
     except Exception as error:  # whatever tracing a network's own code raises, and OpenVINO's untyped exceptions
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(f"{type(network).__name__} cannot be converted for OpenVINO: {reason}") from error

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.runtimes.recipe import Recipe
 
 Shape = tuple[int, int, int, int]
 """Of LR: (1, 3, height, width)."""
@@ -21,6 +22,7 @@ Files = Mapping[str, bytes]
 """A converted network: name of a file -> its content."""
 Run = Callable[[np.ndarray], np.ndarray]
 """One pass: LR float32 (1, 3, H, W) in [0, 1] -> SR float32 (1, 3, scale H, scale W)."""
+INT8 = "int8"
 KEPT_OPEN = 4  # LR sizes: a benchmark of many sizes must not fill the memory with opened networks
 
 
@@ -31,6 +33,8 @@ class Setting:
     threads: int
     dtype: str = "fp32"
     device: str = "cpu"
+    recipe: Recipe | None = None
+    """How to quantise, where `dtype` is int8."""
     sparing: bool = False
     """Whether memory is given back after each pass where the runtime can: to measure what a pass needs."""
 
@@ -49,15 +53,28 @@ class Runtime:
     convert: Callable[[nn.Module, Shape], Files]
     """Raises UserError for a network that the runtime cannot take."""
     start: Callable[[Files, Setting], Run]
+    quantise: Callable[[nn.Module, Shape, Recipe], Files] | None = None
+    """`convert` for int8, where the runtime has it: dtypes names it then."""
+    quantise_packages: tuple[str, ...] = ()
 
-    def require(self) -> None:
+    def require(self, dtype: str = "fp32") -> None:
         """Raise UserError where one of its packages is missing."""
-        missing = [package for package in self.packages if find_spec(package) is None]
-        if missing:
+        extra, packages = self.extra, self.packages
+        if dtype == INT8:
+            extra, packages = "int8", (*packages, *self.quantise_packages)
+        if missing := [package for package in packages if find_spec(package) is None]:
             raise UserError(
-                f"{self.title} is not installed (missing: {', '.join(missing)}): "
-                f"pip install 'safmn-bench[{self.extra}]'."
+                f"{self.title} {dtype} is not installed (missing: {', '.join(missing)}): "
+                f"pip install 'safmn-bench[{extra}]'."
             )
+
+    def converted(self, network: nn.Module, shape: Shape, setting: Setting) -> Files:
+        """The network's files in the type of the setting."""
+        if setting.dtype != INT8:
+            return self.convert(network, shape)
+        assert self.quantise is not None  # both by `forms.check`
+        assert setting.recipe is not None
+        return self.quantise(network, shape, setting.recipe)
 
 
 def file_mib(files: Files) -> float:
@@ -75,7 +92,7 @@ class InRuntime(nn.Module):
         super().__init__()
 
         def opened(shape: Shape) -> Run:
-            return runtime.start(runtime.convert(network, shape), setting)
+            return runtime.start(runtime.converted(network, shape, setting), setting)
 
         self._opened = lru_cache(KEPT_OPEN)(opened)
 

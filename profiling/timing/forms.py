@@ -27,7 +27,8 @@ from safmn_bench.profiling.common.paper import read_table
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.runtimes import in_onnxruntime
 from safmn_bench.profiling.runtimes.catalog import RUNTIMES
-from safmn_bench.profiling.runtimes.runtime import InRuntime, Runtime, Setting, file_mib
+from safmn_bench.profiling.runtimes.recipe import read
+from safmn_bench.profiling.runtimes.runtime import INT8, InRuntime, Runtime, Setting, file_mib
 from safmn_bench.profiling.timing.options import LatencyOptions
 
 _FAST = ("fast", "fast_compiled", "cuda_graph")
@@ -52,6 +53,8 @@ class Job:
     """One of ALLOCATORS."""
     weights: str | None = None
     """A weight file; None: fresh weights from a fixed seed."""
+    recipe: str | None = None
+    """A file that says how to quantise: of a job in int8."""
 
     @property
     def name(self) -> str:
@@ -121,6 +124,8 @@ def check(job: Job) -> None:
         )
     if job.implementation in RUNTIMES:
         _check_runtime(job)
+    elif job.dtype == INT8:
+        raise UserError(f"int8 is a type of other runtimes, such as onnxruntime; {job.implementation} has none.")
     if job.implementation == "native" and (cuda or job.dtype != "fp32"):
         raise UserError("The native implementation is a CPU's, in fp32: add --device cpu --dtypes fp32.")
     candidate = find_candidate(job.model)
@@ -141,6 +146,8 @@ def _check_runtime(job: Job) -> None:
         )
     if torch.device(job.device).type not in runtime.devices:
         raise UserError(f"The {job.implementation} implementation is a CPU's: add --device cpu.")
+    if job.dtype == INT8 and job.recipe is None:
+        raise UserError("int8 needs a recipe: give --int8 FILE, which safmn-bench quantise makes.")
 
 
 def prepare(job: Job, *, sparing: bool = False) -> Prepared:
@@ -153,7 +160,7 @@ def prepare(job: Job, *, sparing: bool = False) -> Prepared:
     torch.backends.cudnn.benchmark = job.cudnn_benchmark
     device = torch.device(job.device)
     if (runtime := RUNTIMES.get(job.implementation)) is not None:
-        runtime.require()
+        runtime.require(job.dtype)
     network, rgb = build_in_form(
         job.model, job.scale, job.implementation, job.dtype, device, job.height, job.width, job.weights
     )
@@ -240,7 +247,7 @@ def _in_runtime(
     runtime: Runtime, network: nn.Module, rgb: torch.Tensor, weights_mib: float, setting: Setting
 ) -> Prepared:
     """The network in a runtime; on a GPU its input and output stay there."""
-    files = runtime.convert(network, (1, 3, rgb.shape[-2], rgb.shape[-1]))
+    files = runtime.converted(network, (1, 3, rgb.shape[-2], rgb.shape[-1]), setting)
     device, lr = torch.device(setting.device), np.ascontiguousarray(rgb.numpy())
     before_mib = resident_mib()
     if device.type == "cuda":
@@ -258,7 +265,8 @@ def _in_runtime(
 
 
 def _setting(job: Job, *, sparing: bool = False) -> Setting:
-    return Setting(threads=job.threads, dtype=job.dtype, device=job.device, sparing=sparing)
+    recipe = read(Path(job.recipe)) if job.recipe and job.dtype == INT8 else None
+    return Setting(threads=job.threads, dtype=job.dtype, device=job.device, sparing=sparing, recipe=recipe)
 
 
 def _compiled_if_asked(network: nn.Module, implementation: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -276,7 +284,7 @@ class AnySize(nn.Module):
         )
         self._like = lr
         if (runtime := RUNTIMES.get(job.implementation)) is not None:
-            runtime.require()
+            runtime.require(job.dtype)
             network = InRuntime(network, runtime, _setting(job))
         self._call = _compiled_if_asked(network, job.implementation)
 

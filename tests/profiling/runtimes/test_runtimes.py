@@ -70,7 +70,7 @@ def test_every_runtime_is_an_implementation_that_latency_takes():
 @pytest.mark.parametrize(("name", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino"), ("ncnn", "ncnn")])
 def test_a_missing_runtime_says_how_to_install_it(name: str, extra: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(runtime_module, "find_spec", lambda package: None)
-    with pytest.raises(UserError, match=rf"is not installed \(missing: .*pip install 'safmn-bench\[{extra}\]'"):
+    with pytest.raises(UserError, match=rf"fp32 is not installed \(missing: .*pip install 'safmn-bench\[{extra}\]'"):
         RUNTIMES[name].require()
 
 
