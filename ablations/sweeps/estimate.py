@@ -1,15 +1,18 @@
 """How long a sweep will take, from steps measured here and now."""
 
+import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
+from safmn_bench.ablations.data.sampling import Batch
 from safmn_bench.ablations.recipe import Recipe
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.training.distributed import Group
+from safmn_bench.ablations.training.graph import steps_of
 from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.profiling.common.memory import keep_freed_memory
 from safmn_bench.profiling.common.processes import in_child
@@ -83,13 +86,27 @@ def measured_step(plan: Plan) -> float:
     hr = torch.zeros((*shape[:2], keys.patch * plan.scale, keys.patch * plan.scale), device=plan.device)
     with torch.random.fork_rng(devices=[]):
         learner = Learner(plan.candidate.build(plan.scale), uncompiled(plan.recipe), Group(0, 1, plan.device))
-        learner.step(lr, hr, 0).sum().item()  # not timed: it allocates and tunes
+        steps = steps_of(learner, OneBatch((lr, hr)))
+        steps.prepare(0)
+        outcomes = steps.take(0, 4)
+        next(outcomes).sum().item()  # not timed: it allocates and tunes
         times = []
-        for iteration in range(1, 4):
+        for _ in range(3):
             started = time.perf_counter()
-            learner.step(lr, hr, iteration).sum().item()  # .item() waits for the device
+            next(outcomes).sum().item()  # .item() waits for the device
             times.append(time.perf_counter() - started)
     return min(times)
+
+
+@dataclass(frozen=True)
+class OneBatch:
+    """The same batch for every iteration."""
+
+    batch: Batch
+
+    def take(self, first: int, end: int) -> Iterator[Batch]:
+        """The batches of iterations `first` to `end`."""
+        return itertools.repeat(self.batch, end - first)
 
 
 def uncompiled(recipe: Recipe) -> Recipe:

@@ -18,6 +18,7 @@ from safmn_bench.ablations.sweeps import estimate
 from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.local_engine import open_engine
 from safmn_bench.ablations.sweeps.options import RunOptions, arguments
+from safmn_bench.ablations.training.graph import GraphSteps
 from safmn_bench.profiling.common import machine
 from safmn_bench.profiling.common.processes import in_child
 
@@ -116,6 +117,22 @@ def test_steps_are_measured_uncompiled(children: Children, call: list[str]):
     plan = plan_of([*call, "--set", "compute.compile=true"])
     assert plan.recipe.compute.compile
     assert not estimate.uncompiled(plan.recipe).compute.compile
+
+
+def test_the_estimate_times_the_steps_that_the_run_makes(
+    children: Children, call: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """On a GPU those are recorded ones, which take a fraction of the time at small batches."""
+    plan, made = replace(plan_of(call), device=torch.device("cpu")), []
+
+    class Recorded(GraphSteps):
+        def prepare(self, first: int) -> float:
+            made.append(first)
+            return 0.0
+
+    monkeypatch.setattr(estimate, "steps_of", Recorded)
+    assert 0 < estimate.measured_step(plan) < 60
+    assert made == [0]
 
 
 @pytest.mark.slow
