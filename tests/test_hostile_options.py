@@ -65,3 +65,30 @@ def test_a_wrong_call_is_one_sentence(
     assert message in said.err
     assert len(said.err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+FOLDERS = {
+    "report": ["report", "--out"],
+    "study": ["study", "--runs", "nowhere", "--out"],
+    "figures": ["figures", "--figure", "7", "--out"],
+    "lam": [*LAM, "--window", "0", "0", "8", "--out"],
+    "noise": ["noise", "--out"],
+    "latency": ["latency", "--csv"],
+    "operators": ["operators", "--csv"],
+}
+PLACES = {
+    "below a file": (f"{__file__}/a/b", f"{__file__} cannot be written to. Choose another place with --"),
+    "of a long name": (LONG, "a name of 300 bytes is too long. Shorten it."),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_cannot_be_written_into_is_refused_before_any_work(
+    name: str, place: str, capsys: pytest.CaptureFixture[str]
+):
+    path, message = PLACES[place]
+    assert cli.main([*FOLDERS[name], path]) == 2
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert message in said.err

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from safmn_bench.profiling.common.options import Options, Parser, require_seeds
+from safmn_bench.profiling.common.options import Options, Parser, output_folder, require_seeds
 
 NETWORKS = ("baseline", "channel_mlp", "w_o_SAFM")
 """Two variants of which torch's order leaves most weights unlike the baseline's: there another order can help."""
@@ -41,6 +41,6 @@ def arguments() -> Parser[NoiseOptions]:
         "--benchmarks", type=Path, nargs="+", metavar="DIR", help="folders to score on (default: embedded photographs)"
     )
     parser.add_argument("--set", dest="overrides", nargs="+", action="extend", metavar="KEY=VALUE", help="recipe keys")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--table-only", action="store_true", help="train nothing: the table of what is there")
     return parser

@@ -29,7 +29,6 @@ from safmn_bench.profiling.common.files import csv_as_it_comes, write_csv
 from safmn_bench.profiling.common.images import list_images
 from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.memory import keep_freed_memory
-from safmn_bench.profiling.common.places import require_writable
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class Study:
 
 def prepare(options: LamOptions) -> Study:
     """Read everything that the options name. Raises UserError before any attribution for what cannot be done."""
-    require_writable(options.out / "lam.csv", "--out")
     device = choose_device(options.device)
     files = image_files(options.image)
     names = distinct_names(files)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safmn_bench.analysis.attribution.methods import METHODS
 from safmn_bench.models.errors import UserError, match_name
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_folder, require_at_least
 
 STEPS = 50  # of the path from the blurred image: the default of LAM's authors
 
@@ -74,5 +74,5 @@ def arguments() -> Parser[LamOptions]:
     parser.add_argument("--blend", action="store_true", help="lay the maps half over the LR image")
     parser.add_argument("--no-figures", action="store_true", help="only the CSV files")
     parser.add_argument("--device", help=DEVICE_HELP)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")
     return parser

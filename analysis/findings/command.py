@@ -35,7 +35,7 @@ from safmn_bench.analysis.stats.provenance import days
 from safmn_bench.analysis.tabular.command import WRITERS, stable, tabulate
 from safmn_bench.analysis.webpage.command import Show, page_of
 from safmn_bench.profiling.common.files import write_csv, write_text
-from safmn_bench.profiling.common.places import require_writable
+from safmn_bench.profiling.common.places import require_writable_folder
 
 TABLES = (3, 4)
 _ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
@@ -44,7 +44,7 @@ _ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
 def make(options: StudyOptions) -> list[Path]:
     """Write everything and return the files. Raises UserError for what cannot be read, done or written."""
     out = options.out or options.runs
-    require_writable(out / "README.md", "--out")
+    require_writable_folder(out, "--out" if options.out else "--out, --runs")
     study = read_study(options.runs)
     written = write_tables(study, out)
     written += [path for name, draw in figures_of(study).items() for path in _saved(draw, out, name)]

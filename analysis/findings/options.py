@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.analysis.attribution.options import STEPS
-from safmn_bench.profiling.common.options import Options, Parser, require_at_least, require_threads
+from safmn_bench.profiling.common.options import Options, Parser, output_folder, require_at_least, require_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def arguments() -> Parser[StudyOptions]:
         "records give the same files, byte for byte.",
     )
     parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="what run.py wrote (its --out)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: into --runs)")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="where the files go (default: into --runs)")
     parser.add_argument(
         "--records-only", action="store_true",
         help="only what follows from the records alone: no network runs, a lam.csv that is in --runs is read, and "

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_folder
 
 AXES = {"flops": "FLOPs (MACs) [G]", "latency": "time per image [ms]"}
 
@@ -48,7 +48,7 @@ def arguments() -> Parser[FiguresOptions]:
         "--figure", type=int, nargs="+", required=True, choices=(1, 5, 6, 7),
         help="1: cost against PSNR; 5: features of the SAFM; 6: visual comparison; 7: loss curves",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote")
     parser.add_argument("--scale", type=int, choices=SCALES, help="default: 2 for Figure 1, else 4")
     costs = parser.add_argument_group("Figure 1")

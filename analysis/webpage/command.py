@@ -25,13 +25,11 @@ from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import write_text
 from safmn_bench.profiling.common.machine import commit
 from safmn_bench.profiling.common.memory import keep_freed_memory
-from safmn_bench.profiling.common.places import require_writable
 
 
 def make(options: ReportOptions) -> Path:
     """Write the report and return its path. Raises UserError for what cannot be read, done or written."""
     path = options.out / FILE
-    require_writable(path, "--out")
     device = choose_device(options.device)
     profiles = read_profiles(options.profiles)
     runs = find_runs(options.runs)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.analysis.attribution.options import STEPS
-from safmn_bench.profiling.common.options import DEVICE_HELP, Options, Parser, require_at_least
+from safmn_bench.profiling.common.options import DEVICE_HELP, Options, Parser, output_folder, require_at_least
 
 FILE = "index.html"
 
@@ -55,5 +55,5 @@ def arguments() -> Parser[ReportOptions]:
         help="CSV files of latency.py, operators.py, complexity.py and evaluate.py to show",
     )  # fmt: skip
     parser.add_argument("--device", help=DEVICE_HELP)
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"DIR/{FILE} (default: %(default)s)")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help=f"DIR/{FILE} (default: %(default)s)")
     return parser

@@ -7,9 +7,10 @@ Namespace. Ranges are checked in `__post_init__`, so that a sweep file's values 
 
 import argparse
 import math
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from pathlib import Path
@@ -56,8 +57,8 @@ class Parser(argparse.ArgumentParser, Generic[T]):
         values = {name: _frozen(value) for name, value in vars(self.parse_args(typed)).items()}
         options = self._made(**values | {"typed": typed})
         for action in self._actions:
-            if action.type is output_file and values[action.dest] is not None:
-                _require_writable(values[action.dest], "/".join(action.option_strings))
+            if action.type in _OUTPUTS and values[action.dest] is not None:
+                _require_writable(values[action.dest], "/".join(action.option_strings), action.type)
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -106,9 +107,27 @@ def output_file(text: str) -> Path:
     return path_of(text)
 
 
-def _require_writable(path: Path, option: str) -> None:
+def output_folder(text: str) -> Path:
+    """The `type` of an option that names a folder to write into, which need not be there yet."""
+    return path_of(text)
+
+
+def output_file_or_folder(text: str) -> Path:
+    """The `type` of an option that names a file to write, or a folder that is there, which gets a file."""
+    return path_of(text)
+
+
+_OUTPUTS = (output_file, output_folder, output_file_or_folder)
+
+
+def _require_writable(path: Path, option: str, kind: Callable[[str], Path]) -> None:
     places = import_module("safmn_bench.profiling.common.places")  # only for a command that writes
-    places.require_writable(path, option)
+    if kind is output_folder or (
+        kind is output_file_or_folder and os.path.isdir(path)
+    ):  # Path.is_dir raises for a long name
+        places.require_writable_folder(path, option)
+    else:
+        places.require_writable(path, option)
 
 
 LARGEST = 2**63 - 1

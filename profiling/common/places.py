@@ -14,6 +14,7 @@ import stat
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
@@ -84,13 +85,29 @@ def require_writable(path: Path | None, option: str = "--csv") -> None:
     """Refuse, before any work, a file that could not be written after it."""
     if path is None or is_stream(path):
         return
-    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
-    if longest > NAME_BYTES:
-        raise UserError(f"Cannot write {path.name[:40]}...: a name of {longest} bytes is too long. Shorten it.")
+    _require_names(path)
     path = target_of(path)
     if path.is_dir():
         raise UserError(f"Cannot write {path}: it is a folder. Choose another place with {option}.")
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    _require_place(path, path.absolute().parents, option)
+
+
+def require_writable_folder(path: Path, option: str) -> None:
+    """Refuse, before any work, a folder that could not be made or written into after it."""
+    _require_names(path)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"Cannot write into {path}: it is no folder. Choose another place with {option}.")
+    _require_place(path, (path.absolute(), *path.absolute().parents), option)
+
+
+def _require_names(path: Path) -> None:
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > NAME_BYTES:
+        raise UserError(f"Cannot write {path.name[:40]}...: a name of {longest} bytes is too long. Shorten it.")
+
+
+def _require_place(path: Path, folders: Iterable[Path], option: str) -> None:
+    nearest = next(folder for folder in folders if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UserError(f"Cannot write {path}: {nearest} cannot be written to. Choose another place with {option}.")
 

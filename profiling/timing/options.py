@@ -10,6 +10,7 @@ from safmn_bench.profiling.common.options import (
     Options,
     Parser,
     lr_size,
+    output_file_or_folder,
     require_at_least,
     require_threads,
 )
@@ -75,5 +76,7 @@ def latency_arguments() -> Parser[LatencyOptions]:
     parser.add_argument("--cudnn-benchmark", action="store_true", help="let cuDNN choose kernels by trying them")
     protocol = "ours (default), or ntire: no warm-up, one network after another, mean over all images"
     parser.add_argument("--protocol", choices=("ours", "ntire"), help=protocol)
-    parser.add_argument("--csv", type=Path, metavar="FILE|DIR", help="also write it; a folder gets latency_<hardware>")
+    parser.add_argument(
+        "--csv", type=output_file_or_folder, metavar="FILE|DIR", help="also write it (a folder: latency_<hardware>)"
+    )
     return parser

@@ -12,6 +12,7 @@ from safmn_bench.profiling.common.options import (
     Parser,
     lr_size,
     output_file,
+    output_file_or_folder,
     require_at_least,
 )
 from safmn_bench.profiling.timing.options import DTYPES
@@ -53,7 +54,10 @@ def operators_arguments() -> Parser[OperatorsOptions]:
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--passes", type=int, metavar="N", help="profiled passes (default: %(default)s)")
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE|DIR", help="also write it; a folder gets operators_<hardware>"
+        "--csv",
+        type=output_file_or_folder,
+        metavar="FILE|DIR",
+        help="also write it (a folder: operators_<hardware>)",
     )
     parser.add_argument("--trace", type=output_file, metavar="FILE", help="a Chrome trace, .json(.gz), for Perfetto")
     parser.add_argument("--roofline", type=output_file, metavar="FILE", help="a picture, .png, .svg or .pdf")
@@ -87,6 +91,9 @@ def gains_arguments() -> Parser[GainsOptions]:
         "--no-compile", action="store_true", help="leave out the steps that torch.compile takes part in"
     )
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE|DIR", help="also write it; a folder gets fast_safmn_gains_..."
+        "--csv",
+        type=output_file_or_folder,
+        metavar="FILE|DIR",
+        help="also write it (a folder: fast_safmn_gains_...)",
     )
     return parser
