@@ -7,7 +7,6 @@ Namespace. Ranges are checked in `__post_init__`, so that a sweep file's values 
 
 import argparse
 import math
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -117,17 +116,16 @@ def output_file_or_folder(text: str) -> Path:
     return path_of(text)
 
 
-_OUTPUTS = (output_file, output_folder, output_file_or_folder)
+_OUTPUTS = {
+    output_file: "require_writable",
+    output_folder: "require_writable_folder",
+    output_file_or_folder: "require_writable_either",
+}
 
 
 def _require_writable(path: Path, option: str, kind: Callable[[str], Path]) -> None:
     places = import_module("safmn_bench.profiling.common.places")  # only for a command that writes
-    if kind is output_folder or (
-        kind is output_file_or_folder and os.path.isdir(path)
-    ):  # Path.is_dir raises for a long name
-        places.require_writable_folder(path, option)
-    else:
-        places.require_writable(path, option)
+    getattr(places, _OUTPUTS[kind])(path, option)
 
 
 LARGEST = 2**63 - 1

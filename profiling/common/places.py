@@ -100,6 +100,12 @@ def require_writable_folder(path: Path, option: str) -> None:
     _require_place(path, (path.absolute(), *path.absolute().parents), option)
 
 
+def require_writable_either(path: Path, option: str) -> None:
+    """Refuse, before any work, a folder that is there, or a file, that could not be written after it."""
+    _require_names(path)
+    (require_writable_folder if path.is_dir() else require_writable)(path, option)
+
+
 def _require_names(path: Path) -> None:
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
     if longest > NAME_BYTES:
