@@ -39,11 +39,11 @@ def commit_there(folder: Path) -> str:
     return module.commit()
 
 
-def changed(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text("# changed\n") and None
+def changed(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text("# changed\n")
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing": (lambda folder: None, ""),
     "a result": (changed("results/runs.csv"), ""),
     "a page": (changed("README.md"), ""),
