@@ -9,7 +9,7 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from pathlib import Path
@@ -56,8 +56,8 @@ class Parser(argparse.ArgumentParser, Generic[T]):
         values = {name: _frozen(value) for name, value in vars(self.parse_args(typed)).items()}
         options = self._made(**values | {"typed": typed})
         for action in self._actions:
-            if action.type in _OUTPUTS and values[action.dest] is not None:
-                _require_writable(values[action.dest], "/".join(action.option_strings), action.type)
+            if (check := _OUTPUTS.get(action.type)) and values[action.dest] is not None:
+                _require_writable(values[action.dest], "/".join(action.option_strings), check)
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -116,16 +116,16 @@ def output_file_or_folder(text: str) -> Path:
     return path_of(text)
 
 
-_OUTPUTS = {
+_OUTPUTS: dict[object, str] = {
     output_file: "require_writable",
     output_folder: "require_writable_folder",
     output_file_or_folder: "require_writable_either",
 }
 
 
-def _require_writable(path: Path, option: str, kind: Callable[[str], Path]) -> None:
+def _require_writable(path: Path, option: str, check: str) -> None:
     places = import_module("safmn_bench.profiling.common.places")  # only for a command that writes
-    getattr(places, _OUTPUTS[kind])(path, option)
+    getattr(places, check)(path, option)
 
 
 LARGEST = 2**63 - 1
