@@ -30,7 +30,11 @@ PAPER_DIV2K_DB = {
 }
 FILES = {
     *(f"table{number}.{ending}" for number in (3, 4) for ending in ("csv", "tex", "md")),
-    *(f"{name}.{ending}" for name in ("figure1", "figure7", "differences") for ending in ("pdf", "svg", "png")),
+    *(
+        f"{name}.{ending}"
+        for name in ("figure1", "figure7", "figure7_differences", "differences")
+        for ending in ("pdf", "svg", "png")
+    ),
     *("ranking.csv", "budget.csv", "collapse.csv", "README.md"),
 }
 
