@@ -26,6 +26,7 @@ recipes since version 2), the deviation of a difference is 0.34 of that (95 %: 0
 Families of comparisons: `p` is of one comparison by itself; `p_holm` holds for all of a family at once (Holm 1979).
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -247,9 +248,14 @@ class _Family:
         p = float(2 * stats.t.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
         return Comparison(difference=difference, half_width=half_width, p=p, degrees_of_freedom=freedom, **known)
 
+    @functools.cached_property
+    def _weights(self) -> np.ndarray:
+        """Of the coefficients' variances and covariances; once for all comparisons of the family."""
+        return np.linalg.inv(self.design.T @ self.design)
+
     def _standard_error(self, contrast: np.ndarray, by_image: np.ndarray) -> tuple[float, float]:
         """Of a difference: over seeds and over images, less the residual in both; and its degrees of freedom."""
-        weight = float(contrast @ np.linalg.inv(self.design.T @ self.design) @ contrast)
+        weight = float(contrast @ self._weights @ contrast)
         images = len(by_image)
         over_seeds = weight * self.seed_variance
         over_images = float(np.var(by_image, ddof=1)) / images if images > 1 else 0.0
