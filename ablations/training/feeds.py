@@ -30,9 +30,9 @@ class TableFeed:
         for begin in range(first, end, AHEAD):
             iterations = range(begin, min(begin + AHEAD, end))
             draws = np.stack([self.sampler.described(iteration) for iteration in iterations])
-            self.draws[: len(draws)].copy_(torch.from_numpy(draws))
+            _send(torch.from_numpy(draws), self.draws)
             rates = [self.recipe.learning_rate(iteration) for iteration in iterations]
-            self.rates[: len(rates)].copy_(torch.tensor(rates, dtype=torch.float64))
+            _send(torch.tensor(rates, dtype=self.rates.dtype), self.rates)
             self.place.zero_()
             for _ in iterations:
                 yield
@@ -43,6 +43,15 @@ class TableFeed:
         pixels = self.sampler.gathered(self.draws.index_select(0, self.place)[0])
         self.place.add_(1)
         return as_batch(pixels)
+
+
+def _send(rows: torch.Tensor, table: torch.Tensor) -> None:
+    """Copy rows to the beginning of a table on the device, behind what is queued there.
+
+    Out of pinned memory: any other copy waits until the device has done all that it was given.
+    """
+    rows = rows.pin_memory() if table.is_cuda else rows
+    table[: len(rows)].copy_(rows, non_blocking=True)
 
 
 class CopyFeed:

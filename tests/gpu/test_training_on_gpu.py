@@ -51,6 +51,17 @@ def test_a_step_is_recorded_and_gives_the_eager_numbers(placement: str, gpu: tor
     torch.testing.assert_close(got, outcomes(eager(gpu)), rtol=1e-3, atol=1e-5)
 
 
+def test_nothing_waits_between_recorded_steps(gpu: torch.device):
+    """Over two whole tables: a copy from memory that is not pinned would wait for all steps before it."""
+    steps = recorded(gpu)
+    outcomes(steps, 2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        list(steps.take(2, STEPS + 20))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_averaged_weights_of_recorded_steps_are_the_eager_ones(gpu: torch.device):
     graph, plain = recorded(gpu), eager(gpu)
     outcomes(graph, 5)
