@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
 
     options = arguments().read(argv)
     from safmn_bench.analysis.tabular.command import WRITERS, table_of
+    from safmn_bench.analysis.tabular.latex import Paper, to_latex
+    from safmn_bench.analysis.tabular.selection import Selection, selected
     from safmn_bench.profiling.common.files import write_text
 
     if options.ntire is not None:
@@ -31,7 +33,15 @@ def main(argv: list[str] | None = None) -> int:
     else:
         assert options.table is not None
         table = table_of(options.table, runs=options.runs, profiles=options.profiles, scale=options.scale)
-    content = WRITERS[options.format](table)
+    if options.format == "csv":
+        content = WRITERS["csv"](table)
+    else:
+        choice = Selection(
+            rows=options.rows, columns=options.columns, benchmarks=options.benchmarks, spread=options.spread
+        )
+        table = selected(table, choice)
+        paper = Paper(fit=options.fit, label=options.label, caption=options.caption)
+        content = to_latex(table, paper) if options.format == "latex" else WRITERS[options.format](table)
     if options.out:
         write_text(options.out, content)
     else:

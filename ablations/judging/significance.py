@@ -45,11 +45,12 @@ Scores = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the half-width of its interval; no half-width for a single value."""
+    """A mean, the half-width of its interval and the values' standard deviation; neither for a single value."""
 
     mean: float
     half_width: float | None
     n: int
+    sd: float | None = None
 
 
 def interval(values: Sequence[float], level: float = LEVEL) -> Interval:
@@ -59,8 +60,9 @@ def interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return Interval(mean, None, len(values))
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(mean, float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error, len(values))
+    sd = float(np.std(values, ddof=1))
+    half_width = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    return Interval(mean, half_width, len(values), sd)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,8 @@ class Entry:
     main: bool = True
     """Whether it fills the paper's row; others stand below it."""
     collapsed: bool = False
+    compares: str = ""
+    """Its scores compare with those of entries that share this: one training and its images, or one convention."""
     values: dict[str, Value] = field(default_factory=dict)
     scores: dict[str, dict[str, Value]] = field(default_factory=dict)
 
@@ -123,7 +125,7 @@ def _of_runs(network: Measured, label: str, *, main: bool) -> Entry:
             fields.update({f"tuned_{field}": value for field, value in _scores(network.tuned, dataset).items()})
     return Entry(
         key=network_key(network.name), label=label, scale=network.scale, main=main, collapsed=network.collapsed > 0,
-        values=values, scores=scores,
+        compares=f"trained: {network.setting}", values=values, scores=scores,
     )  # fmt: skip
 
 
@@ -132,7 +134,11 @@ def _scores(network: Measured, dataset: str) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for metric in metrics_of([network]):
         if score := network.score(dataset, metric.name):
-            values |= {metric.field: score.mean, f"{metric.field}_ci95": score.half_width}
+            values |= {
+                metric.field: score.mean,
+                f"{metric.field}_ci95": score.half_width,
+                f"{metric.field}_sd": score.sd,
+            }
             if metric.name == HEADLINE and below_bicubic(network, dataset):
                 values[f"{metric.field}_below"] = BELOW
         if against := network.comparisons.get((dataset, metric.name)):
@@ -149,7 +155,9 @@ def _of_bicubic(measured: Sequence[Measured]) -> list[Entry]:
     main = main_setting(measured)
     images = {network.setting for network in measured if contents_part(network.setting) != contents_part(main)}
     for record in (record for network in measured if network.setting not in images for record in network.records):
-        entry = entries.setdefault(record.scale, Entry(key="bicubic", label="bicubic", scale=record.scale))
+        entry = entries.setdefault(
+            record.scale, Entry(key="bicubic", label="bicubic", scale=record.scale, compares="bicubic")
+        )
         for dataset, scores in record.bicubic.items():
             entry.scores[dataset] = _by_field(scores)
     return list(entries.values())
@@ -166,7 +174,7 @@ def _of_scores(rows: Rows) -> list[Entry]:
         told = ", ".join(part for part in (weights, conventions) if part)
         blank = Entry(
             key=network_key(row["model"]), label=f"{row['model']} ({told})" if told else row["model"],
-            scale=int(row["scale"]), main=not conventions, values={"setting": told},
+            scale=int(row["scale"]), main=not conventions, compares=f"scored: {conventions}", values={"setting": told},
         )  # fmt: skip
         entry = entries.setdefault((row["model"], row["scale"], row["weights"], conventions), blank)
         entry.scores[row["dataset"]] = _by_field({name: number(text) for name, text in row.items() if name in METRICS})

@@ -127,6 +127,7 @@ def _paper_row(layout: Layout, paper: Mapping[str, str], entry: Entry | None) ->
         values=values,
         section=paper.get(layout.section, ""),
         ranked_with=paper.get("scale", ""),
+        setting=entry.compares if entry else "",
         collapsed=frozenset(collapsed),
     )
 
@@ -140,6 +141,7 @@ def _extra_row(layout: Layout, entry: Entry, section: str) -> Row:
         values=names | _values(layout, entry),
         section=section if layout.section else "",
         ranked_with=str(names.get("scale", "")) + contents_part(str(entry.values.get("setting", ""))),
+        setting=entry.compares,
         collapsed=collapsed,
     )
 
@@ -163,17 +165,25 @@ def _datasets(layout: Layout, entries: Sequence[Entry]) -> list[str]:
     return list(dict.fromkeys([*layout.datasets, *others]))
 
 
-def _metrics(entries: Sequence[Entry]) -> list[Metric]:
-    """The standard ones, and those that something was scored by."""
+def _metrics(entries: Sequence[Entry]) -> list[Metric]:  # the standard ones, and those that something was scored by
     fields = {field for entry in entries for scores in entry.scores.values() for field in scores}
     return metrics_in(metric.name for metric in METRICS.values() if metric.field in fields)
 
 
-_STATISTICS = ("", "_ci95", "_delta", "_delta_ci95", "_delta_p", "_delta_p_holm", "_delta_verdict", "_delta_detectable")
+_STATISTICS = (
+    "",
+    "_ci95",
+    "_sd",
+    "_delta",
+    "_delta_ci95",
+    "_delta_p",
+    "_delta_p_holm",
+    "_delta_verdict",
+    "_delta_detectable",
+)
 
 
-def _tuned(entries: Sequence[Entry]) -> bool:
-    """Whether some network was also trained at a learning rate of its own."""
+def _tuned(entries: Sequence[Entry]) -> bool:  # at a learning rate of its own
     return any("tuned_rate" in entry.values for entry in entries)
 
 
@@ -210,23 +220,31 @@ def _columns(
     ]
     for cost, key in PAPER_COSTS.items():
         title, unit = FIGURES[cost].title, FIGURES[cost].unit
-        columns.append(Column(title=title, unit=unit, pieces=[Piece(key=f"paper_{key}")], band=PUBLISHED))
+        columns.append(Column(title=title, unit=unit, pieces=[Piece(key=f"paper_{key}", figure=cost)], band=PUBLISHED))
     for dataset in layout.datasets:
         pieces = [
-            Piece(key=f"paper_{dataset}_{metric.published}", before=" / " if index else "", better=metric.better)
+            Piece(
+                key=f"paper_{dataset}_{metric.published}",
+                before=" / " if index else "",
+                better=metric.better,
+                figure=metric.published,
+                heading=metric.heading(metric.title),
+            )
             for index, metric in enumerate(_published_metrics())
         ]
-        columns.append(Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=PUBLISHED, starred=True))
+        columns.append(
+            Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=PUBLISHED, starred=True, benchmark=dataset)
+        )
     for field, figure in ((field, figure) for field, figure in FIGURES.items() if figure.title):
-        piece = Piece(key=f"measured_{field}", digits=figure.digits, unit=figure.divisor)
+        piece = Piece(key=f"measured_{field}", digits=figure.digits, unit=figure.divisor, figure=field)
         columns.append(Column(title=figure.title, unit=figure.unit, pieces=[piece], band=MEASURED))
     for form in times:
-        piece = Piece(key=f"measured_{form}_ms", digits=1, better=-1)
+        piece = Piece(key=f"measured_{form}_ms", digits=1, better=-1, figure="time")
         columns.append(Column(title=f"time, {form}", unit="[ms]", pieces=[piece], band=MEASURED))
     for dataset in measured:
         columns += _measured_columns(layout, dataset, metrics, entries)
     if _tuned(entries):
-        pieces = [Piece(key="measured_tuned_rate", digits=2)]
+        pieces = [Piece(key="measured_tuned_rate", digits=2, figure="rate")]
         columns.append(Column(title="own learning rate", unit="[x recipe's]", pieces=pieces, band=MEASURED))
         columns += [_delta_column(f"measured_{dataset}_tuned", dataset, " at own rates") for dataset in measured]
     return columns
@@ -244,27 +262,38 @@ def _measured_columns(
     for metric in _STANDARD:
         pieces += _mean(field, metric, " / " if pieces else "", interval=metric is headline)
     pieces.append(Piece(key=f"{field}_{headline.field}_below"))
-    columns = [Column(title=dataset, unit=_SCORE_UNIT, pieces=pieces, band=MEASURED, starred=True)]
+    columns = [_score_column(dataset, _SCORE_UNIT, pieces, MEASURED)]
     if any(f"{headline.field}_delta" in scores for entry in entries for d, scores in entry.scores.items()
            if _spelled(layout, d) == dataset):  # fmt: skip
         columns.append(_delta_column(field, dataset))
     for metric in (metric for metric in metrics if not metric.standard):
         pieces, unit = _mean(field, metric, "", interval=True), metric.heading(metric.title)
-        columns.append(Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED, starred=True))
+        columns.append(_score_column(dataset, unit, pieces, MEASURED))
     return columns
+
+
+def _score_column(dataset: str, unit: str, pieces: Sequence[Piece], band: str) -> Column:
+    return Column(title=dataset, unit=unit, pieces=pieces, band=band, starred=True, benchmark=dataset)
 
 
 def _delta_column(field: str, dataset: str, what: str = "") -> Column:
     """The headline's difference from the baseline, with its interval and verdict."""
     headline = METRICS[HEADLINE]
     delta, digits = f"{field}_{headline.field}_delta", headline.digits.table
-    pieces = [Piece(key=delta, digits=digits, signed=True), Piece(key=f"{delta}_ci95", before=" ± ", digits=digits)]
+    pieces = [
+        Piece(key=delta, digits=digits, signed=True, figure="delta"),
+        Piece(key=f"{delta}_ci95", before=" ± ", digits=digits),
+    ]
     pieces.append(Piece(key=f"{delta}_told", before=" "))
-    return Column(title=dataset, unit=f"Δ {headline.heading(headline.title)}{what}", pieces=pieces, band=MEASURED)
+    unit = f"Δ {headline.heading(headline.title)}{what}"
+    return Column(title=dataset, unit=unit, pieces=pieces, band=MEASURED, benchmark=dataset)
 
 
 def _mean(field: str, metric: Metric, before: str, *, interval: bool) -> list[Piece]:
     """A mean score, and half its 95 % interval."""
     key, digits = f"{field}_{metric.field}", metric.digits.table
-    mean = Piece(key=key, before=before, digits=digits, better=metric.better)
+    mean = Piece(
+        key=key, before=before, digits=digits, better=metric.better, by_setting=True,
+        figure=metric.published or metric.name, heading=metric.heading(metric.title),
+    )  # fmt: skip
     return [mean, Piece(key=f"{key}_ci95", before=" ± ", digits=digits)] if interval else [mean]

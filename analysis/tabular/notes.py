@@ -25,6 +25,8 @@ _RIVALS = (
 )
 _COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are the outputs of all convolutions."
 
+INTERVAL = "Mean over runs ± half the 95 % t interval over seeds."
+DEVIATION = "Mean over runs ± standard deviation over seeds."
 _ASTERISK = "*: training collapsed; the scores are of weights from before."
 
 
@@ -63,7 +65,7 @@ def _times(profiles: Profiles) -> list[str]:
 def _intervals(measured: Sequence[Measured]) -> list[str]:
     if not any(len(row.records) > 1 for row in measured):
         return []
-    return ["Mean over runs ± half the 95 % t interval over seeds."]
+    return [INTERVAL]
 
 
 def _verdicts(measured: Sequence[Measured]) -> list[str]:
@@ -145,11 +147,21 @@ def _differing_counts(number: int, measured: Sequence[Measured], profiles: Profi
     scales: dict[tuple[str, str], dict[str, None]] = {}
     for name, scale, reason in [*_from_complexity(profiles), *_from_runs(number, measured)]:
         scales.setdefault((name, reason), {})[f"x{scale}"] = None
-    parts = [f"{name} {', '.join(at)}: {reason}" for (name, reason), at in scales.items()]
+    parts = [f"{name} {', '.join(at)}: {in_words(reason)}" for (name, reason), at in scales.items()]
     return [f"Counted otherwise than published: {'; '.join(parts)}."] if parts else []
 
 
 _REASONS = re.compile(rf"; (?=(?:{'|'.join(PAPER_COSTS.values())}): )")  # between reasons, not within one
+
+
+_WORDS = {"params_k: ": "parameters: ", "flops_g: ": "FLOPs: ", "acts_m: ": "activations: "}
+
+
+def in_words(reason: str) -> str:
+    """A reason with the count's name for people, in place of its CSV column."""
+    for column, words in _WORDS.items():
+        reason = reason.replace(column, words)
+    return reason
 
 
 def _from_complexity(profiles: Profiles) -> list[tuple[str, str, str]]:

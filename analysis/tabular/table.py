@@ -22,6 +22,12 @@ class Piece:
     unit: float = 1.0
     """The divisor of a number before it is shown: 1e3 shows 239520 as 239.52."""
     signed: bool = False
+    figure: str = ""
+    """By what name --columns takes it; none: it goes with the piece before it, or names the row."""
+    heading: str = ""
+    """Its part of the column's unit, where columns are made of pieces that can be left out."""
+    by_setting: bool = False
+    """Whether only rows of one training compare in it: marked among those that share `Row.setting`."""
     better: int = 0
     """1 where more is better, -1 where less is, 0 where best and second best are not marked."""
 
@@ -38,6 +44,8 @@ class Column:
     """Whether a value that repeats that of the row above may be left out."""
     band: str = ""
     """PUBLISHED, MEASURED, or nothing for what names the row."""
+    benchmark: str = ""
+    """Whose scores it shows."""
     starred: bool = False
     """Whether an asterisk stands here for training that collapsed."""
 
@@ -50,6 +58,8 @@ class Row:
     section: str = ""
     ranked_with: str = ""
     """Best and second best are marked among rows that share this."""
+    setting: str = ""
+    """How its measured scores came about: training, data and conventions."""
     collapsed: frozenset[str] = frozenset()
     """Bands in which training collapsed: starred, and not ranked."""
 
@@ -86,20 +96,25 @@ class Table:
         places: dict[tuple[int, str], int] = {}
         for column in self.columns:
             for piece in (piece for piece in column.pieces if piece.better):
-                for group in dict.fromkeys(row.ranked_with for row in self.rows):
+                for group in dict.fromkeys(_group(row, piece) for row in self.rows):
                     places |= self._ranked(piece, column.band, group)
         return places
 
-    def _ranked(self, piece: Piece, band: str, group: str) -> dict[tuple[int, str], int]:
+    def _ranked(self, piece: Piece, band: str, group: tuple[str, str]) -> dict[tuple[int, str], int]:
         shown = {
             index: float(text(row.values.get(piece.key), piece))
             for index, row in enumerate(self.rows)
-            if row.ranked_with == group and band not in row.collapsed and row.values.get(piece.key) is not None
+            if _group(row, piece) == group and band not in row.collapsed and row.values.get(piece.key) is not None
         }
         best_first = sorted(set(shown.values()), reverse=piece.better > 0)
         if len(shown) < 2:
             return {}
         return {(i, piece.key): best_first.index(v) + 1 for i, v in shown.items() if v in best_first[:2]}
+
+
+def _group(row: Row, piece: Piece) -> tuple[str, str]:
+    """Rows of one group compare in this piece."""
+    return row.ranked_with, row.setting if piece.by_setting else ""
 
 
 def text(value: Value, piece: Piece) -> str:
