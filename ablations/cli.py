@@ -19,6 +19,7 @@ SCRIPTS = {
     "tables": ("analysis", "Tables 1 to 5, published beside measured, as CSV, LaTeX or Markdown"),
     "figures": ("analysis", "Figures 1, 5, 6 and 7 as PDF, SVG and PNG"),
     "lam": ("analysis", "what networks look at: attribution maps and the diffusion index (Figure 2)"),
+    "inside": ("analysis", "effective receptive fields, and spectra of features and of the error"),
     "power": ("analysis", "seeds for a difference, and the difference that a number of seeds finds"),
     "report": ("analysis", "one HTML page from a runs folder"),
     "study": ("analysis", "a folder of ablations told whole: tables, figures, ranking against the paper, README"),

@@ -5,6 +5,7 @@ Each form is judged in a process of its own, as it is timed: a crash in compiled
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -33,18 +34,21 @@ class Judgement:
 class Judge(Turns):
     """A worker's answers about the pixels of its job."""
 
+    @cached_property
+    def _network(self) -> AnySize:
+        torch.set_num_threads(self.job.threads)
+        return AnySize(self.job)
+
     def difference(self) -> float:
         """Largest absolute difference from the plain network in float32, on a photograph of the timed size."""
-        torch.set_num_threads(self.job.threads)
-        lr = photograph(self.job.height, self.job.width)
+        network, lr = self._network, photograph(self.job.height, self.job.width)
         plain = AnySize(replace(self.job, implementation="eager", dtype="fp32"))
         with torch.inference_mode():
-            return float((AnySize(self.job)(lr) - plain(lr)).abs().max())
+            return float((network(lr) - plain(lr)).abs().max())
 
     def scores(self, benchmarks: Sequence[Benchmark], protocol: Protocol) -> dict[str, float]:
         """Mean PSNR-Y by benchmark, in dB."""
-        torch.set_num_threads(self.job.threads)
-        network, cpu = AnySize(self.job), torch.device("cpu")
+        network, cpu = self._network, torch.device("cpu")
         # whole images: what memory a tile would need is PyTorch's question
         tile = LARGEST_SIDE
         return {b.name: score(network, b, protocol, cpu, tile=tile)["psnr_y_db"] for b in benchmarks}

@@ -1,0 +1,37 @@
+"""Inside a network: its effective receptive field, and the spectra of its features and of its error.
+
+python analysis/inside.py --models safmn --scale 2 --weights safmn_x2.pth
+python analysis/inside.py --models smfanet smfanet_plus --weights smfanet_x4.pth smfanet_plus_x4.pth --image Set14/HR
+"""
+
+import sys
+
+try:
+    from safmn_bench.profiling.common.door import command
+except ModuleNotFoundError:
+    print("safmn-bench is not installed here: run `make setup`, then use .venv/bin/python.", file=sys.stderr)
+    sys.exit(2)
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Look into what the options name; tables and figures come out."""
+    from safmn_bench.analysis.attribution.inside_options import arguments
+
+    options = arguments().read(argv)
+    from safmn_bench.analysis.attribution.inside_command import look_inside, show, write
+    from safmn_bench.analysis.attribution.inside_figure import draw_fields, draw_spectra
+    from safmn_bench.analysis.plots.style import save, style
+
+    seen = look_inside(options)
+    write(seen, options.out)
+    with style():
+        save(draw_fields(seen), options.out, "receptive_field")
+        save(draw_spectra(seen), options.out, "spectra")
+    show(seen)
+    print(f"Written to {options.out}: receptive_field.csv, spectra.csv, and a figure of each (PDF, SVG, PNG).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
