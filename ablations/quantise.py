@@ -16,9 +16,9 @@ except ModuleNotFoundError:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write the recipe."""
-    from safmn_bench.ablations.deployment.quantise_options import arguments
+    from safmn_bench.ablations.deployment.options import quantise_arguments
 
-    options = arguments().read(argv)
+    options = quantise_arguments().read(argv)
     from safmn_bench.ablations.deployment.quantising import COLUMNS, quantise, rows, show
     from safmn_bench.profiling.common.files import write_csv
     from safmn_bench.profiling.common.provenance import write_sidecar

@@ -16,9 +16,9 @@ except ModuleNotFoundError:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Look into what the options name; tables and figures come out."""
-    from safmn_bench.analysis.attribution.inside_options import arguments
+    from safmn_bench.analysis.attribution.options import inside_arguments
 
-    options = arguments().read(argv)
+    options = inside_arguments().read(argv)
     from safmn_bench.analysis.attribution.inside_command import look_inside, show, write
     from safmn_bench.analysis.attribution.inside_figure import draw_fields, draw_spectra
     from safmn_bench.analysis.plots.style import save, style

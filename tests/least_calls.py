@@ -13,4 +13,6 @@ LEAST = {
     "figures": ["--figure", "1"],
     "lam": ["--models", "a", "--image", "b", "--window", "0", "0", "8"],
     "study": ["--runs", "c"],
+    "quantise": ["--out", "a.npz"],
+    "inside": ["--models", "a"],
 }

@@ -33,6 +33,11 @@ def calls(name: str, image: str, weights: str, benchmark: str, folder: Path) -> 
         "study": ["--runs", runs, "--images", "0", "--steps", "2", "--out", f"{out}/study"],
         "compare": [name, "bicubic", "--weights", weights, "-", "--benchmarks", benchmark, *timed,
                     "--csv", f"{out}/compare.csv"],
+        "quantise": ["--model", name, "--weights", weights, "--images", "2", "--out", f"{out}/int8.npz"],
+        "runtimes": ["--models", name, "--weights", weights, "--benchmarks", benchmark, *timed[:2], "--runs", "10",
+                     "--implementations", "eager", "onnxruntime", "--csv", f"{out}/runtimes.csv"],
+        "inside": ["--models", name, "--weights", weights, "--image", image, "--size", "16", "--inputs", "1", "--out",
+                   f"{out}/inside"],
         "check": [name, "--without", "compile", "onnx"],
         "upscale": ["--model", name, "--weights", weights, image, f"{out}/big.png"],
     }  # fmt: skip

@@ -10,7 +10,7 @@ from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import read_pair
 from safmn_bench.ablations.data.training_sets import open_training_sets
-from safmn_bench.ablations.deployment.quantise_options import QuantiseOptions
+from safmn_bench.ablations.deployment.options import QuantiseOptions
 from safmn_bench.ablations.scoring.loading import load
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate

@@ -9,7 +9,7 @@ import torch
 
 from safmn_bench.analysis.attribution.command import image_files
 from safmn_bench.analysis.attribution.diffusion_index import Map
-from safmn_bench.analysis.attribution.inside_options import InsideOptions
+from safmn_bench.analysis.attribution.options import InsideOptions
 from safmn_bench.analysis.attribution.receptive_field import SHARES, receptive_field, sides_at
 from safmn_bench.analysis.attribution.spectrum import Spectrum, blocks_of, held_by, mean_spectrum, radial_spectrum
 from safmn_bench.analysis.networks import Subject, subjects
