@@ -122,6 +122,8 @@ def text(value: Value, piece: Piece) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     shown = f"{value / piece.unit:{'+' if piece.signed else ''}.{piece.digits or 0}f}"
+    if not float(shown):
+        shown = shown.lstrip("+-")  # what rounds to zero has no sign
     return shown.replace("-", "−") if piece.signed else shown
 
 

@@ -1,27 +1,66 @@
 "use strict";
+// The address keeps what is chosen: a reload, or a link sent on, shows the same.
+const chosen = new URLSearchParams(location.search);
+function keep(key, value) {
+  if (value) chosen.set(key, value);
+  else chosen.delete(key);
+  const words = chosen.toString();
+  history.replaceState(null, "", location.pathname + (words ? `?${words}` : "") + location.hash);
+}
+const status = document.getElementById("status");
+
 // Sorting: numbers as numbers, text as text, empty cells last in either direction.
-const sorters = document.querySelectorAll("table.sortable thead button");
-for (const button of sorters) {
+function sort(header, falling) {
+  const table = header.closest("table");
+  for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
+  header.setAttribute("aria-sort", falling ? "descending" : "ascending");
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  rows.sort((a, b) => compare(a.cells[header.cellIndex], b.cells[header.cellIndex], falling ? -1 : 1));
+  body.append(...rows);
+}
+for (const button of document.querySelectorAll("table.sortable thead button")) {
+  const header = button.parentElement;
   button.addEventListener("click", () => {
-    const header = button.parentElement;
-    const table = header.closest("table");
-    const column = header.cellIndex;
     const falling = header.getAttribute("aria-sort") === "ascending";
-    for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
-    header.setAttribute("aria-sort", falling ? "descending" : "ascending");
-    const body = table.tBodies[0];
-    const rows = [...body.rows];
-    rows.sort((a, b) => compare(a.cells[column], b.cells[column], falling ? -1 : 1));
-    body.append(...rows);
-    document.getElementById("status").textContent =
-      `Sorted by ${button.textContent.trim()}, ${falling ? "falling" : "rising"}.`;
+    sort(header, falling);
+    keep(`${header.closest("table").id}.sort`, `${header.cellIndex}${falling ? "-" : "+"}`);
+    status.textContent = `Sorted by ${button.textContent.trim()}, ${falling ? "falling" : "rising"}.`;
   });
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  const [, column, way] = /^(\d+)([+-])$/.exec(chosen.get(`${table.id}.sort`) ?? "") ?? [];
+  const header = table.tHead.rows[0].cells[column];
+  if (header) sort(header, way === "-");
 }
 function compare(a, b, direction) {
   const [x, y] = [a.dataset.value, b.dataset.value];
   if (x === "" || y === "") return (x === "") - (y === "");
   const numeric = "number" in a.dataset && "number" in b.dataset;
   return direction * (numeric ? Number(x) - Number(y) : x.localeCompare(y));
+}
+
+// Rows by a part of their name, columns by benchmark.
+for (const box of document.querySelectorAll(".choose")) {
+  const table = document.getElementById(box.dataset.table);
+  const [filter, benchmark] = [box.querySelector(".filter"), box.querySelector(".benchmark")];
+  const show = () => {
+    const part = filter.value.trim().toLowerCase();
+    const only = benchmark ? benchmark.value : "";
+    const hidden = [...table.tHead.rows[0].cells].map((cell) => only !== "" && (cell.dataset.benchmark ?? only) !== only);
+    for (const row of table.rows) [...row.cells].forEach((cell, index) => { cell.hidden = hidden[index]; });
+    const rows = [...table.tBodies[0].rows];
+    for (const row of rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(part);
+    status.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows.`;
+  };
+  filter.value = chosen.get(`${table.id}.rows`) ?? "";
+  filter.addEventListener("input", () => { keep(`${table.id}.rows`, filter.value.trim()); show(); });
+  if (benchmark) {
+    benchmark.value = chosen.get(`${table.id}.benchmark`) ?? "";
+    if (benchmark.selectedIndex < 0) benchmark.value = "";
+    benchmark.addEventListener("change", () => { keep(`${table.id}.benchmark`, benchmark.value); show(); });
+  }
+  show();
 }
 
 // Printed, everything is open.
@@ -42,6 +81,8 @@ for (const box of document.querySelectorAll(".compare")) {
   const follow = (event) => {
     const frame = stage.getBoundingClientRect();
     place((100 * (event.clientX - frame.left)) / frame.width);
+    box.style.setProperty("--at-x", `${range.value}%`);
+    box.style.setProperty("--at-y", `${(100 * (event.clientY - frame.top)) / frame.height}%`);
   };
   stage.addEventListener("pointerdown", (event) => {
     stage.setPointerCapture(event.pointerId);
@@ -62,4 +103,11 @@ for (const box of document.querySelectorAll(".compare")) {
     });
   };
   for (const select of sides) select.addEventListener("change", show);
+  const difference = box.querySelector(".difference");
+  difference.addEventListener("change", () => box.classList.toggle("subtracted", difference.checked));
+  const zoom = box.querySelector(".zoom");
+  zoom.addEventListener("change", () => {
+    box.style.setProperty("--zoom", zoom.value);
+    box.classList.toggle("zoomed", zoom.value !== "1");
+  });
 }

@@ -25,6 +25,7 @@ from safmn_bench.analysis.attribution.figure import around, blended, density_vie
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.networks import Subject, first_seeds, subject_of, why_unused
 from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
+from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.images import image_size
@@ -112,9 +113,17 @@ def comparison(subjects: Sequence[Subject], item: ImageFiles, scale: int, device
     networks = [(subject.title, subject.network.to(device)) for subject in subjects]
     _, (hr, *others) = crops_of(item.hr, box, networks, scale, device)
     layers = [Layer(crop.label, tensor_uri(crop.rgb), _scores(crop)) for crop in others]
-    best = max(range(len(others)), key=lambda i: METRICS[HEADLINE].better * _score(others[i])[HEADLINE])
     layers.append(Layer("HR", tensor_uri(hr.rgb), "the original"))
-    return Comparison(printable(item.name), w, h, layers, 0, best or len(layers) - 1)
+    return Comparison(printable(item.name), w, h, layers, *_first_sides(subjects, others))
+
+
+def _first_sides(subjects: Sequence[Subject], crops: Sequence[Crop]) -> tuple[int, int]:
+    """The baseline against the best variant; without a baseline bicubic, without a variant HR, which stands last."""
+    names = ["bicubic", *(subject.name for subject in subjects)]
+    left = names.index(BASELINE) if BASELINE in names else 0
+    others = [i for i in range(1, len(names)) if i != left]
+    best = max(others, key=lambda i: METRICS[HEADLINE].better * _score(crops[i])[HEADLINE], default=len(crops))
+    return left, best
 
 
 def _score(crop: Crop) -> ImageScore:

@@ -31,6 +31,13 @@ class Grid:
     header: Sequence[tuple[str, str]]
     """Title and unit of each column."""
     rows: Sequence[Sequence[Cell]]
+    benchmarks: Sequence[str] = ()
+    """The benchmark of each column, empty for what is shown with any; none: the columns are not chosen."""
+
+    def choices(self) -> list[str]:
+        """The benchmarks to choose from, where there are several."""
+        known = [name for name in dict.fromkeys(self.benchmarks) if name]
+        return known if len(known) > 1 else []
 
     def is_figure(self, column: int) -> bool:
         """Whether a column holds numbers, which stand flush right."""
@@ -40,8 +47,14 @@ class Grid:
 def number(value: float | None, digits: int, note: str = "") -> Cell:
     """A figure at so many decimals; a dash where there is none."""
     return Cell(
-        value=value, shown="–" if value is None else f"{value:.{digits}f}", note=note if value is not None else ""
+        value=value, shown="–" if value is None else rounded(value, digits), note=note if value is not None else ""
     )
+
+
+def rounded(value: float, digits: int, sign: str = "") -> str:
+    """A number at so many decimals; what rounds to zero has no sign."""
+    shown = f"{value:{sign}.{digits}f}"
+    return shown if float(shown) else shown.lstrip("+-")
 
 
 def words(text: object, note: str = "") -> Cell:
@@ -65,7 +78,9 @@ def overview(rows: Sequence[Measured], scale: int) -> Grid:
     header += [("seeds", ""), *([("setting", "")] if len(settings) > 1 else []), ("changes", "")]
     body = [_overview_row(row, datasets, metrics, settings) for row in rows]
     body.append(_bicubic_row(rows, datasets, metrics, len(header)))
-    return Grid(caption=f"Measured at x{scale}", header=header, rows=body)
+    chosen = [printable(dataset) for dataset in datasets for _ in metrics]
+    benchmarks = ["", "", "", "", *chosen, *[""] * (len(header) - 4 - len(chosen))]
+    return Grid(caption=f"Measured at x{scale}", header=header, rows=body, benchmarks=benchmarks)
 
 
 def _overview_row(
@@ -158,7 +173,9 @@ def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Ce
     low_high = Cell(value=None, shown="–")
     if comparison.half_width is not None:
         low, high = comparison.difference - comparison.half_width, comparison.difference + comparison.half_width
-        low_high = Cell(value=comparison.half_width, shown=f"{low:+.{digits}f} to {high:+.{digits}f}")
+        low_high = Cell(
+            value=comparison.half_width, shown=f"{rounded(low, digits, '+')} to {rounded(high, digits, '+')}"
+        )
     return [
         words(row.name),
         _difference(comparison, digits),
@@ -175,7 +192,7 @@ def _delta_row(row: Measured, dataset: str, others: Sequence[Metric]) -> list[Ce
 def _difference(comparison: Comparison | None, digits: int) -> Cell:
     if comparison is None:
         return number(None, digits)
-    return Cell(value=comparison.difference, shown=f"{comparison.difference:+.{digits}f}")
+    return Cell(value=comparison.difference, shown=rounded(comparison.difference, digits, "+"))
 
 
 def _chance(p: float | None) -> Cell:

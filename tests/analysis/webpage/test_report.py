@@ -6,14 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import made_record, scores_of
+from made_records import write_run as write_made_run
 from trial_runs import record, write_run
 
 from safmn_bench.analysis.attribution.attribute import busiest_window, picture_of
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.plots.loss_curves import Curve
 from safmn_bench.analysis.report import main
+from safmn_bench.analysis.tabular.table import Piece
+from safmn_bench.analysis.tabular.table import text as in_table
 from safmn_bench.analysis.webpage.charts import thinned
 from safmn_bench.analysis.webpage.pictures import framed
+from safmn_bench.analysis.webpage.rows import rounded
 
 HOSTILE = "<script>alert('x')</script>\"%_\\$&amp;{{ 7*7 }}"
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -138,8 +143,7 @@ def test_sortable_tables_carry_numbers_for_the_script(page: Page):
 
 def test_pictures_have_words_and_a_slider_a_name(page: Page):
     assert all(image["alt"] and image["src"].startswith("data:image/webp;base64,") for image in page.all("img"))
-    (slider,) = page.all("input")
-    assert slider["type"] == "range"
+    (slider,) = (control for control in page.all("input") if control["type"] == "range")
     assert slider["aria-label"]
     layers = [a for a in page.all("figure") if "layer" in a.get("class", "")]
     assert len(layers) == 4 + 2  # the networks that did not collapse, bicubic and HR
@@ -154,6 +158,22 @@ def test_long_and_many_curves_stay_small(tmp_path: Path):
     assert (out / "index.html").stat().st_size < 1_000_000
     page = Page((out / "index.html").read_text(encoding="utf-8"))
     assert len([a for a in page.all("svg") if a["aria-label"].startswith("Training loss")]) == 2  # 8 networks in one
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert [rounded(value, 3, "+") for value in (-0.0004, 0.0004, -0.0006)] == ["0.000", "0.000", "-0.001"]
+    assert in_table(-0.0004, Piece(key="delta", digits=3, signed=True)) == "0.000"
+
+
+@pytest.mark.slow
+def test_24_networks_with_three_seeds_take_less_than_5_mb(tmp_path: Path):
+    for index in range(24):
+        for seed in range(3):
+            scores = {name: scores_of(25 + index / 50 + seed / 100) for name in ("Set5", "Set14", "B100", "Urban100")}
+            losses = {10 * i: 1 / i + seed / 1000 for i in range(1, 300)}
+            write_made_run(tmp_path / "runs", made_record(f"network_{index}", seed, scores), losses)
+    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path), "--images", "0", *FAST]) == 0
+    assert (tmp_path / "index.html").stat().st_size < 5 * 10**6
 
 
 def test_thinned_curve_keeps_its_mean():

@@ -60,6 +60,13 @@ def column(page: Any, index: int) -> list[str]:
     return [text.split()[0] for text in page.execute_script(script, index)]
 
 
+def visible_names(page: Any) -> list[str]:
+    """The names of the overview's rows that are shown, from above."""
+    script = """return [...document.querySelectorAll("#x2-table tbody tr")].filter(r => !r.hidden)
+                .map(r => r.cells[0].firstChild.textContent.trim())"""
+    return page.execute_script(script)
+
+
 def header(page: Any, index: int) -> Any:
     return page.find_elements("css selector", "#x2-table thead button")[index]
 
@@ -139,7 +146,7 @@ def test_slider_moves_by_keyboard_and_by_pointer(page: Any):
 def test_choice_of_versions(page: Any):
     from selenium.webdriver.support.select import Select
 
-    assert sides(page)[0] == "bicubic"
+    assert sides(page)[0] == "baseline seed 0"
     left, right = (Select(page.find_element("css selector", f"select.{side}")) for side in ("left", "right"))
     left.select_by_visible_text("w_o_FM seed 0")
     right.select_by_visible_text("HR")
@@ -148,6 +155,56 @@ def test_choice_of_versions(page: Any):
     left.select_by_visible_text("HR")
     visible = "l => getComputedStyle(l).visibility != 'hidden'"
     assert page.execute_script(f"return [...document.querySelectorAll('.layer')].filter({visible}).length") == 1
+
+
+def test_difference_and_enlargement_are_chosen_by_keyboard(page: Any):
+    from selenium.webdriver.common.keys import Keys
+
+    for selector, key in ((".difference", " "), (".zoom", "4")):
+        page.execute_script("document.querySelector(arguments[0]).focus()", selector)
+        press(page, key, Keys.TAB)
+    style = "const s = e => getComputedStyle(document.querySelector(e)); return "
+    assert page.execute_script(f"{style} s('.layer[data-side=right]').mixBlendMode") == "difference"
+    assert page.execute_script(f"{style} s('.layer[data-side=left] img').transform") == "matrix(4, 0, 0, 4, 0, 0)"
+
+
+def test_filter_and_order_survive_a_reload(page: Any):
+    header(page, 4).click()
+    header(page, 4).click()
+    field = page.find_element("css selector", ".filter")
+    field.send_keys("b")
+    expected = visible_names(page)
+    assert [name for name in expected if "b" not in name.lower()] == []
+    assert {"baseline", "bn", "bicubic"} <= set(expected)
+    page.get(page.current_url)
+    assert visible_names(page) == expected
+    assert page.find_element("css selector", ".filter").get_attribute("value") == "b"
+    assert page.find_elements("css selector", "#x2-table th[aria-sort=descending]")
+
+
+def test_a_long_name_leaves_room_on_a_phone(page: Any):
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    width = """const cell = document.querySelector("#x2-table tbody th");
+               cell.textContent = "our_network_with_large_kernels_and_a_name_of_53_chars";
+               return cell.getBoundingClientRect().width"""
+    assert page.execute_script(width) <= 150
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious(page: Any, width: int, scheme: str):
+    """WCAG 2 A and AA, by axe-core 3, which is older than HTML 5.2's groups in a <dl> and takes them for a fault."""
+    axe = pytest.importorskip("axe_selenium_python", reason="needs axe-selenium-python (pip install -e '.[dev]')")
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**PHONE, "width": width, "mobile": width < 500})
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    checker = axe.Axe(page)
+    checker.inject()
+    levels = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]}}
+    found = [
+        each for each in checker.run(options=levels)["violations"] if each["id"] not in ("dlitem", "definition-list")
+    ]
+    assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
 
 
 def test_phone_width_scrolls_tables_and_never_the_page(page: Any):
