@@ -18,11 +18,10 @@ from safmn_bench.profiling.common.console import Lines, progress
 from safmn_bench.profiling.common.options import lr_size
 from safmn_bench.profiling.runtimes.catalog import RUNTIMES
 from safmn_bench.profiling.runtimes.recipe import read
+from safmn_bench.profiling.runtimes.runtime import TOLERANCE
 from safmn_bench.profiling.timing.forms import Job, check
 from safmn_bench.profiling.timing.interleaved import Timed, measure
 
-TOLERANCE = 1e-4
-"""Largest difference of a float32 output from PyTorch's that rounding explains, of a range of 1."""
 CPU = torch.device("cpu")
 
 

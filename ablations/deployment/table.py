@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from safmn_bench.ablations.deployment.command import CPU, TOLERANCE, Measured, Row
+from safmn_bench.ablations.deployment.command import CPU, Measured, Row
 from safmn_bench.profiling.common.console import print_table
+from safmn_bench.profiling.runtimes.runtime import TOLERANCE
 from safmn_bench.profiling.timing import table as timing_table
 
 COLUMNS = ("weights", "file_mib", "largest_difference")

@@ -5,7 +5,7 @@ are used, and `Runtime.require` says how to install what is missing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.runtimes.recipe import Recipe
 
 Shape = tuple[int, int, int, int]
@@ -23,6 +24,8 @@ Files = Mapping[str, bytes]
 Run = Callable[[np.ndarray], np.ndarray]
 """One pass: LR float32 (1, 3, H, W) in [0, 1] -> SR float32 (1, 3, scale H, scale W)."""
 INT8 = "int8"
+TOLERANCE = 1e-4
+"""Largest difference of a float32 output from PyTorch's that rounding explains, of a range of 1."""
 KEPT_OPEN = 4  # LR sizes: a benchmark of many sizes must not fill the memory with opened networks
 
 
@@ -82,17 +85,34 @@ def file_mib(files: Files) -> float:
     return sum(map(len, files.values())) / 2**20
 
 
+def _require_same(network: nn.Module, run: Run, shape: Shape, title: str) -> None:
+    lr = photograph(*shape[-2:])
+    with torch.inference_mode():
+        difference = float((torch.from_numpy(run(lr.numpy())) - network(lr)).abs().max())
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{title} differs from PyTorch by {difference:.1e} in float32 at LR {shape[-1]}x{shape[-2]}, more than "
+            f"{TOLERANCE:g}: {type(network).__name__} is not the same network there."
+        )
+
+
 class InRuntime(nn.Module):
     """A network as a runtime computes it, for LR float32 (1, 3, H, W) of any size: converted anew for each.
 
-    On the CPU, without gradients.
+    On the CPU, without gradients. At each size the float32 conversion is compared with the network first: ONNX Runtime
+    and OpenVINO round the places of nearest-neighbour enlargement otherwise than PyTorch at some sizes, such as
+    SAFMN's pyramid at LR 114x172, and would be off by 0.02 of a range of 1. Raises UserError there.
     """
 
     def __init__(self, network: nn.Module, runtime: Runtime, setting: Setting) -> None:
         super().__init__()
 
         def opened(shape: Shape) -> Run:
-            return runtime.start(runtime.converted(network, shape, setting), setting)
+            files = runtime.converted(network, shape, setting)
+            in_float = runtime.convert(network, shape) if setting.dtype == INT8 else files
+            exact = runtime.start(in_float, replace(setting, dtype="fp32"))
+            _require_same(network, exact, shape, runtime.title)
+            return runtime.start(files, setting)
 
         self._opened = lru_cache(KEPT_OPEN)(opened)
 

@@ -26,15 +26,15 @@ def skip_without(name: str) -> None:
         pytest.skip(f"needs {', '.join(missing)}")
 
 
-def doubling(converted: list[tuple[int, ...]]) -> Runtime:
-    """A runtime that doubles LR, and notes what it converts."""
+def doubling(converted: list[tuple[int, ...]], by: float = 2) -> Runtime:
+    """A runtime that multiplies LR, and notes what it converts."""
 
     def convert(network: nn.Module, shape: tuple[int, ...]) -> dict[str, bytes]:
         converted.append(shape)
         return {"network": bytes(2**20)}
 
     def start(files: object, setting: Setting) -> runtime_module.Run:
-        return lambda lr: 2 * lr
+        return lambda lr: by * lr
 
     return Runtime(title="Doubling", packages=("torch",), extra="doubling", convert=convert, start=start)
 
@@ -89,14 +89,20 @@ def test_forms_that_a_runtime_has_not_are_refused(changes: dict[str, str], messa
 
 def test_a_size_is_converted_once_and_few_are_kept_open():
     converted: list[tuple[int, ...]] = []
-    network = InRuntime(nn.Identity(), doubling(converted), Setting(threads=1))
+    network = InRuntime(nn.Upsample(scale_factor=1), doubling(converted, by=1), Setting(threads=1))
     for side in (8, 8, 9, 8):
-        assert torch.equal(network(torch.ones(1, 3, side, side)), torch.full((1, 3, side, side), 2.0))
+        assert torch.equal(network(torch.ones(1, 3, side, side)), torch.ones(1, 3, side, side))
     assert converted == [(1, 3, 8, 8), (1, 3, 9, 9)]
     for side in range(10, 10 + KEPT_OPEN):
         network(torch.ones(1, 3, side, side))
     network(torch.ones(1, 3, 8, 8))
     assert converted.count((1, 3, 8, 8)) == 2
+
+
+def test_a_conversion_that_strays_at_a_size_is_refused_there():
+    network = InRuntime(nn.Identity(), doubling([], by=1.001), Setting(threads=1))
+    with pytest.raises(UserError, match="Doubling differs from PyTorch by 9.3e-04 in float32 at LR 12x8, more than 0"):
+        network(torch.ones(1, 3, 8, 12))
 
 
 def test_the_size_of_a_converted_network_is_that_of_its_files():
