@@ -22,6 +22,7 @@ SCRIPTS = {
     "inside": ("analysis", "effective receptive fields, and spectra of features and of the error"),
     "power": ("analysis", "seeds for a difference, and the difference that a number of seeds finds"),
     "report": ("analysis", "one HTML page from a runs folder"),
+    "card": ("analysis", "a finished run as a folder for a model hub: weights, configuration, model card"),
     "study": ("analysis", "a folder of ablations told whole: tables, figures, ranking against the paper, README"),
     "check": ("profiling", "what holds of a network of one's own, what does not, and how to mend it"),
     "complexity": ("profiling", "parameters, FLOPs and activations (Tables 1, 3, 4)"),

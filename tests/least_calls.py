@@ -13,6 +13,7 @@ LEAST = {
     "figures": ["--figure", "1"],
     "lam": ["--models", "a", "--image", "b", "--window", "0", "0", "8"],
     "study": ["--runs", "c"],
+    "card": ["c"],
     "quantise": ["--out", "a.npz"],
     "inside": ["--models", "a"],
 }

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from safmn_bench.models.keeping import package_folder
 
@@ -73,3 +74,9 @@ def test_package_data_is_found_in_an_editable_installation(tmp_path: Path, monke
     assert package_folder("hooked") == tmp_path
     for path in (path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
         assert 'resources.files("safmn_bench' not in path.read_text(encoding="utf-8"), path
+
+
+def test_github_runs_what_ci_run_checks():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["check"]["steps"][-1] == {"run": ".ci/run"}
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)

@@ -53,3 +53,25 @@ def arguments() -> Parser[StudyOptions]:
         help="CPU threads that networks run on; the last bits depend on it (default: %(default)s)",
     )  # fmt: skip
     return parser
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardOptions(Options):
+    """Options of card.py."""
+
+    run: Path
+    out: Path | None = None
+    """None: `card` in the run's folder."""
+
+
+def card_arguments() -> Parser[CardOptions]:
+    """The command line of card.py."""
+    parser = Parser(
+        CardOptions,
+        prog="card",
+        description="A finished run as a folder for a model hub: README.md with the hub's metadata, model.safetensors, "
+        "config.json. Nothing is uploaded.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, such as results/runs/w_o_MR/x4/seed0")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: card, in the run's folder")
+    return parser
