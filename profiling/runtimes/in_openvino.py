@@ -3,6 +3,7 @@
 Its own adaptive pooling takes sides of any length; the ONNX file would bring gathers there.
 """
 
+import contextlib
 import os
 import tempfile
 import warnings
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.profiling.runtimes.exportable import nearest_by_index
 from safmn_bench.profiling.runtimes.runtime import Files, Run, Setting, Shape
 
 _XML, _BIN = "network.xml", "network.bin"
@@ -43,7 +45,7 @@ def model_of(network: nn.Module, traced: Shape, *, any_size: bool = False) -> An
     frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
     decoder_of = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.nullcontext() if any_size else nearest_by_index():
             warnings.simplefilter("ignore")  # the tracer's, on sides that become constants: they are, at one size
             decoder = decoder_of(network.eval(), example_input=torch.zeros(traced))
         model = frontend.convert(frontend.load(decoder))

@@ -31,7 +31,7 @@ from torch.export import Dim, ExportedProgram
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.options import LARGEST_SIDE, LR_SIZE, lr_size
-from safmn_bench.profiling.runtimes.exportable import exportable
+from safmn_bench.profiling.runtimes.exportable import exportable, nearest_by_index
 from safmn_bench.profiling.runtimes.options import ExportOptions
 
 TOLERANCE = 1e-4
@@ -130,7 +130,8 @@ def _traced(network: nn.Module, shape: tuple[int, ...], multiple: int | None) ->
         # a Dim of any size has the exporter refuse harmless answers too; DYNAMIC leaves them to `_other_answers`
         sides = [Dim.DYNAMIC] * 2 if multiple == 1 else [_side(name, multiple) for name in ("height", "width")]
         sides = ({2: sides[0], 3: sides[1]},)
-    return torch.export.export(network.eval(), (torch.zeros(shape),), dynamic_shapes=sides, strict=False)
+    with nearest_by_index() if multiple is None else contextlib.nullcontext():
+        return torch.export.export(network.eval(), (torch.zeros(shape),), dynamic_shapes=sides, strict=False)
 
 
 def _side(name: str, multiple: int) -> Any:

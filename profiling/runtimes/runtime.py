@@ -99,9 +99,8 @@ def _require_same(network: nn.Module, run: Run, shape: Shape, title: str) -> Non
 class InRuntime(nn.Module):
     """A network as a runtime computes it, for LR float32 (1, 3, H, W) of any size: converted anew for each.
 
-    On the CPU, without gradients. At each size the float32 conversion is compared with the network first: ONNX Runtime
-    and OpenVINO round the places of nearest-neighbour enlargement otherwise than PyTorch at some sizes, such as
-    SAFMN's pyramid at LR 114x172, and would be off by 0.02 of a range of 1. Raises UserError there.
+    On the CPU, without gradients. At each size the float32 conversion is compared with the network first: runtimes
+    round otherwise at some sizes (`exportable.nearest_by_index`). Raises UserError where it differs.
     """
 
     def __init__(self, network: nn.Module, runtime: Runtime, setting: Setting) -> None:

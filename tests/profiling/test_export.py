@@ -16,7 +16,7 @@ from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling.common.sample_images import photograph
 from safmn_bench.profiling.export import main
 from safmn_bench.profiling.runtimes import onnx_form
-from safmn_bench.profiling.runtimes.exportable import cell_bounds, gathered_max, weighted_mean
+from safmn_bench.profiling.runtimes.exportable import cell_bounds, gathered_max, nearest_by_index, weighted_mean
 from safmn_bench.profiling.runtimes.onnx_form import (
     Exported,
     check_sizes,
@@ -46,6 +46,27 @@ def test_pooling_written_out_is_adaptive_pooling(size: tuple[int, int], cells: t
     x = torch.randn(2, 3, *size)
     assert torch.equal(gathered_max(x, cells), F.adaptive_max_pool2d(x, cells))
     torch.testing.assert_close(weighted_mean(x, cells), F.adaptive_avg_pool2d(x, cells))
+
+
+@pytest.mark.parametrize("size", [(14, 114), (21, 172), (22, 180), (7, 7), (5, 13)])
+def test_enlargement_written_out_is_nearest_neighbour_and_ends_with_the_trace(size: tuple[int, int]):
+    n, m = size
+    x, before = torch.randn(1, 2, n, n), F.interpolate
+    expected = F.interpolate(x, size=(m, m), mode="nearest")
+    with nearest_by_index():
+        assert torch.equal(F.interpolate(x, size=(m, m), mode="nearest"), expected)
+        assert torch.equal(F.interpolate(x, (m, m)), expected)
+        bicubic = F.interpolate(x, size=(m, m), mode="bicubic")
+    assert F.interpolate is before
+    assert torch.equal(bicubic, F.interpolate(x, size=(m, m), mode="bicubic"))
+
+
+@pytest.mark.slow
+def test_fixed_file_is_exact_where_onnx_runtime_rounds_places_of_enlargement():
+    """At LR 114x172 ONNX Runtime takes other lines of the pyramid: a file that leaves them to it is off."""
+    network = small()
+    exported = to_onnx(network, (1, 3, 172, 114))
+    assert largest_difference(network, exported, photograph(172, 114)) <= 1e-5
 
 
 def test_windows_of_adaptive_pooling_by_hand():
