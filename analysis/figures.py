@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.analysis.plots.command import draw
     from safmn_bench.analysis.plots.style import save, style
 
-    with style():
+    with style(options.named()):
         drawn = [figures for number in dict.fromkeys(options.figure) for figures in draw(number, options).items()]
         for name, figure in drawn:
             for path in save(figure, options.out, name):

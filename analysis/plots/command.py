@@ -45,7 +45,16 @@ def tradeoff_figure(
     dataset = dataset_of(entries, asked)
     points = tradeoff_points(axis, entries, profiles, scale=scale, dataset=dataset)
     _say_what_is_missing(entries, dataset, sum(point.source == MEASURED for point in points))
-    return tradeoff.draw(points, x_title=AXES[axis], y_title=f"{dataset} x{scale}, PSNR of luma [dB]")
+    return tradeoff.draw(
+        points, x_title=AXES[axis], y_title=f"{dataset} x{scale}, PSNR of luma [dB]", trained=budget(records, scale)
+    )
+
+
+def budget(records: Sequence[Record], scale: int) -> str:
+    """How long the runs at a scale were, in words; nothing where there are none."""
+    lengths = sorted({record.iterations for record in records if record.scale == scale})
+    shown = " to ".join(f"{length:,}" for length in dict.fromkeys([*lengths[:1], *lengths[-1:]]))
+    return f"{shown} iterations" if shown else ""
 
 
 def _say_what_is_missing(entries: Sequence[Entry], dataset: str, measured: int) -> None:

@@ -31,26 +31,40 @@ class FiguresOptions(Options):
     """Of the runs; None: all."""
     norms: bool = False
     """The variants of the paper's Figure 7, those that have runs."""
+    labels: tuple[str, ...] = ()
+    """name=Label: how a network is called in the figures."""
     smooth: int | None = None
     """Iterations; None: a 50th of the longest run."""
 
     def __post_init__(self) -> None:
+        if 2 in self.figure:
+            raise UserError(
+                "Figure 2, what networks look at, is made by lam: safmn-bench lam --models NAME ... --image FILE "
+                "--window X Y SIZE."
+            )
+        if wrong := [text for text in self.labels if not all(text.partition("="))]:
+            raise UserError(f"--labels {wrong[0]!r} is not name=Label, such as w_o_FM='without modulation'.")
         if self.norms and self.variants:
             raise UserError("--norms names the variants itself: leave out --variants.")
         if self.smooth is not None and self.smooth < 1:
             raise UserError(f"--smooth {self.smooth}: give a number of iterations from 1 up.")
+
+    def named(self) -> dict[str, str]:
+        """Name -> label."""
+        return {name: label for name, _, label in (text.partition("=") for text in self.labels)}
 
 
 def arguments() -> Parser[FiguresOptions]:
     """The command line of figures.py."""
     parser = Parser(FiguresOptions, prog="figures", description="Figures 1, 5, 6 and 7 as PDF, SVG and PNG.")
     parser.add_argument(
-        "--figure", type=int, nargs="+", required=True, choices=(1, 5, 6, 7),
-        help="1: cost against PSNR; 5: features of the SAFM; 6: visual comparison; 7: loss curves",
+        "--figure", type=int, nargs="+", required=True, choices=(1, 2, 5, 6, 7),
+        help="1: cost against PSNR; 2: made by lam; 5: features of the SAFM; 6: visual comparison; 7: loss curves",
     )  # fmt: skip
     parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="what run.py wrote")
     parser.add_argument("--scale", type=int, choices=SCALES, help="default: 2 for Figure 1, else 4")
+    parser.add_argument("--labels", nargs="+", metavar="NAME=LABEL", help="how networks are called in the figures")
     costs = parser.add_argument_group("Figure 1")
     costs.add_argument("--x", choices=tuple(AXES), help="default: %(default)s")
     costs.add_argument("--dataset", metavar="NAME", help="default: Set5")

@@ -4,8 +4,9 @@ Colours are Okabe and Ito's, and no line is told by its colour alone: each has a
 Text is 7 to 9 points at a width of 3.4 inches (one column of a paper) or 7 inches (two).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,18 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+_LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels", default={})  # noqa: B039 (never written to)
+
+
 @contextmanager
-def style() -> Iterator[None]:
-    """The figures' settings, for as long as one is drawn and written."""
-    with matplotlib.rc_context(_STYLE):
-        yield
+def style(labels: Mapping[str, str] | None = None) -> Iterator[None]:
+    """The figures' settings, for as long as one is drawn and written; `labels`: name -> how it is shown."""
+    before = _LABELS.set(labels or {})
+    try:
+        with matplotlib.rc_context(_STYLE):
+            yield
+    finally:
+        _LABELS.reset(before)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -65,5 +73,5 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 def label(text: str, limit: int = 40) -> str:
     """A name as it may stand in a figure: one line, not longer than `limit` characters."""
-    clean = printable(text)
+    clean = printable(_LABELS.get().get(text, text))
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"

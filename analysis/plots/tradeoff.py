@@ -1,6 +1,7 @@
 """Figure 1: cost against PSNR; the area of a mark is the number of parameters, a stepped line the Pareto front.
 
-Published and measured points differ in shape as well as in colour: a circle, a square, a diamond of both kinds.
+Published and measured points differ in shape and fill as well as in colour: an empty circle, a full square, a diamond
+of both kinds. Where they come from trainings of different lengths, the legend says so.
 """
 
 from collections.abc import Sequence
@@ -28,8 +29,8 @@ _SIZES_K = (100, 500, 1000)
 _LINEAR_BELOW = 5.0  # largest cost over smallest, up to which a logarithmic axis would have too few ticks
 
 
-def draw(points: Sequence[Point], *, x_title: str, y_title: str) -> Figure:
-    """The figure, 6.0 x 4.0 inches."""
+def draw(points: Sequence[Point], *, x_title: str, y_title: str, trained: str = "") -> Figure:
+    """The figure, 6.0 x 4.0 inches; `trained`: how long the measured networks were, such as `3,000 iterations`."""
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -41,7 +42,7 @@ def draw(points: Sequence[Point], *, x_title: str, y_title: str) -> Figure:
         _draw_source(axes, [point for point in points if point.source == source], source)
     _scale(axes, points)
     axes.margins(0.12, 0.14)
-    _legend(axes, points)
+    _legend(axes, points, trained)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the labels are placed for this very layout
     _draw_labels(figure, axes, points)
@@ -61,7 +62,8 @@ def _draw_source(axes: Axes, points: Sequence[Point], source: str) -> None:
     )
     at, shape = ([p.cost for p in points], [p.score for p in points]), SHAPES[source]
     areas, colour = [area_points2(p) for p in points], _COLOUR[source]
-    axes.scatter(*at, s=areas, marker=shape, facecolor=colour, alpha=0.45, edgecolor="none", zorder=2)
+    if source != PUBLISHED:
+        axes.scatter(*at, s=areas, marker=shape, facecolor=colour, alpha=0.45, edgecolor="none", zorder=2)
     edge: dict[str, Any] = {"edgecolor": colour, "linewidth": 0.9, "linestyle": _EDGE[source]}
     axes.scatter(*at, s=areas, marker=shape, facecolor="none", zorder=3, **edge)
 
@@ -77,17 +79,28 @@ def _scale(axes: Axes, points: Sequence[Point]) -> None:
     axes.xaxis.set_minor_locator(LogLocator(base=10, subs=()))
 
 
-def _legend(axes: Axes, points: Sequence[Point]) -> None:
+def _source_title(source: str, trained: str) -> str:
+    """A source's name; with how it was trained where that is known of the measured ones."""
+    told = {PUBLISHED: " after full training", MEASURED: f" after {trained}"} if trained else {}
+    return source + told.get(source, "")
+
+
+def _legend(axes: Axes, points: Sequence[Point], trained: str) -> None:
     """Below the axes, where it covers no point: sources, the front, and three sizes."""
     handles: list[Any] = []
     for source in (sources := list(dict.fromkeys(point.source for point in points))):
-        face, edge = [(*to_rgb(_COLOUR[source]), 0.45)], _COLOUR[source]
+        face: Any = "none" if source == PUBLISHED else [(*to_rgb(_COLOUR[source]), 0.45)]
+        edge = _COLOUR[source]
         style: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linestyle": _EDGE[source]}
         handles.append(axes.scatter([], [], s=40, marker=SHAPES[source], **style))
     (front,) = axes.plot([], [], color="#555555", linewidth=0.9, linestyle=":", drawstyle="steps-post")
     sizes = [axes.scatter([], [], s=POINTS2_PER_K * k, facecolor="none", edgecolor="#555555") for k in _SIZES_K]
     handles += [front, *sizes]
-    titles = [*sources, "Pareto front", *(f"{k} K parameters" for k in _SIZES_K)]
+    titles = [
+        *(_source_title(source, trained) for source in sources),
+        "Pareto front",
+        *(f"{k} K parameters" for k in _SIZES_K),
+    ]
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     figure.legend(handles, titles, loc="outside lower center", ncols=3, frameon=False, labelspacing=1.5)

@@ -21,7 +21,7 @@ from safmn_bench.analysis.plots import loss_curves, loss_differences, tradeoff, 
 from safmn_bench.analysis.plots.feature_maps import features
 from safmn_bench.analysis.plots.label_placement import Anchor, Box, place
 from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
-from safmn_bench.analysis.plots.style import save, style
+from safmn_bench.analysis.plots.style import label, save, style
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front, tradeoff_points
 from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
 from safmn_bench.analysis.stats.entries import entries_from
@@ -344,12 +344,38 @@ def test_what_a_figure_lacks_is_said_in_one_paragraph(
     assert not (tmp_path / "out").exists()
 
 
-def test_published_and_measured_points_differ_in_shape_and_colour():
+def test_published_and_measured_points_differ_in_shape_fill_and_colour():
     kinds = (PUBLISHED, MEASURED, MIXED)
     points = [Point(label=kind, cost=1.0 + i, score=30.0, params_k=200.0, source=kind) for i, kind in enumerate(kinds)]
-    axes = tradeoff.draw(points, x_title="x", y_title="y").axes[0]
-    drawn: list[Any] = [one for one in axes.collections if len(np.asarray(one.get_offsets())) == 1]
-    drawn = [one for one in drawn if one.get_facecolor().size]
-    looks = {(one.get_paths()[0].vertices.shape, tuple(one.get_facecolor()[0][:3])) for one in drawn}
+    figure = tradeoff.draw(points, x_title="x", y_title="y", trained="3,000 iterations")
+    drawn: list[Any] = [one for one in figure.axes[0].collections if len(np.asarray(one.get_offsets())) == 1]
+    filled = [one for one in drawn if one.get_facecolor().size]
+    looks = {
+        (one.get_paths()[0].vertices.shape, tuple(one.get_edgecolor()[0][:3])) for one in drawn if one not in filled
+    }
     corners = {tuple(one.get_paths()[0].vertices[0].round(3)) for one in drawn}
     assert len(looks) == len(corners) == 3
+    assert len(filled) == 2  # measured, and of both kinds
+    titles = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert titles[:2] == ["published after full training", "measured here after 3,000 iterations"]
+
+
+def test_labels_are_ones_own_while_a_figure_is_drawn():
+    with style({"w_o_FM": "without modulation"}):
+        assert label("w_o_FM") == "without modulation"
+        assert label("bn") == "bn"
+    assert label("w_o_FM") == "w_o_FM"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--figure", "2"], "is made by lam: safmn-bench lam --models NAME"),
+        (["--figure", "7", "--labels", "bn"], "--labels 'bn' is not name=Label"),
+    ],
+)
+def test_figure_2_points_to_lam_and_a_label_needs_a_name(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(options) == 2
+    assert words in capsys.readouterr().err
