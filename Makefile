@@ -1,12 +1,14 @@
 # `make run` and `make test` do all the set-up on a fresh machine with git, make and Python 3.11 or newer.
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 INSTALLED = $(VENV)/installed
+OLDER = .venv-torch-2.11
 
-.PHONY: help setup run test test-slow test-all check gains overhead gpu gpu-bundle gpu-results clean
+.PHONY: help setup run test test-slow test-all test-older check gains overhead gpu gpu-bundle gpu-results clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -29,6 +31,16 @@ test-slow: setup  ## The slow tests: 100 kills, trainings of every network, expo
 
 test-all: setup  ## All tests that this machine can run
 	$(PYTEST)
+
+test-older: $(OLDER)/installed  ## The default tests on Python 3.12 with torch 2.11, the oldest (2 GB, PyPI's CUDA build)
+	$(OLDER)/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow and not gpu"
+
+# The libraries that torch chooses the versions of are not pinned here.
+$(OLDER)/installed: pyproject.toml constraints.txt
+	$(PYTHON312) -m venv $(OLDER)
+	grep -viE '^(torch|setuptools|sympy|networkx|fsspec|filelock)==' constraints.txt > $(OLDER)/constraints.txt
+	$(OLDER)/bin/python -m pip install --quiet --constraint $(OLDER)/constraints.txt 'torch==2.11.*' --editable '.[dev]'
+	touch $@
 
 check: setup  ## Static checks: ruff, pyright, and which way imports run
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ set -e
 cd "$(dirname "$0")"
 python3 -c 'import torch' || { echo "PyTorch is not installed for python3 here."; exit 2; }
 for name in NAMES; do
-    python3 -m pip show --quiet "$name" 2>/dev/null || PYTHONPATH=libraries python3 -m pip show --quiet "$name" ||
+    PYTHONPATH=libraries python3 -m pip show --quiet "$name" 2>/dev/null ||
         python3 -m pip install --quiet --no-index --no-deps --find-links wheels --target libraries "$name"
 done
 export PYTHONPATH="$PWD/.namespace:$PWD/libraries${PYTHONPATH:+:$PYTHONPATH}" SAFMN_BENCH_CACHE="$PWD/cache"
