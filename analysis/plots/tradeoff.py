@@ -25,13 +25,19 @@ SHAPES = {PUBLISHED: "o", MEASURED: "s", MIXED: "D"}
 _EDGE = {PUBLISHED: "-", MEASURED: "-", MIXED: "--"}
 _FAR_POINTS = 6.0  # a label further from its mark is tied to it by a line
 _TEXT_POINTS = 6.5
+_MOST_NAMED = 12  # measured networks that have room for their names; more have numbers, and a list beside the axes
 _SIZES_K = (100, 500, 1000)
 _LINEAR_BELOW = 5.0  # largest cost over smallest, up to which a logarithmic axis would have too few ticks
 
 
 def draw(points: Sequence[Point], *, x_title: str, y_title: str, trained: str = "") -> Figure:
-    """The figure, 6.0 x 4.0 inches; `trained`: how long the measured networks were, such as `3,000 iterations`."""
-    figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+    """The figure, 6.0 x 4.0 inches, or 7.0 wide with a list of numbers.
+
+    `trained`: how long the measured networks were, such as `3,000 iterations`.
+    """
+    names = shown_names(points)
+    listed = [f"{name}  {label(point.label)}" for name, point in zip(names, points, strict=True) if name.isdecimal()]
+    figure = Figure(figsize=(7.0 if listed else 6.0, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xlabel(x_title)
@@ -43,10 +49,22 @@ def draw(points: Sequence[Point], *, x_title: str, y_title: str, trained: str = 
     _scale(axes, points)
     axes.margins(0.12, 0.14)
     _legend(axes, points, trained)
+    if listed:
+        blanks = [axes.plot([], [], linestyle="none")[0] for _ in listed]
+        figure.legend(blanks, listed, loc="outside right upper", handlelength=0, handletextpad=0, frameon=False)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the labels are placed for this very layout
-    _draw_labels(figure, axes, points)
+    _draw_labels(figure, axes, points, names)
     return figure
+
+
+def shown_names(points: Sequence[Point]) -> list[str]:
+    """What stands beside each point: its name; a number for the measured ones where they are many."""
+    ours = [point for point in points if point.source != PUBLISHED]
+    if len(ours) <= _MOST_NAMED:
+        return [label(point.label) for point in points]
+    numbers = iter(range(1, len(ours) + 1))
+    return [label(point.label) if point.source == PUBLISHED else str(next(numbers)) for point in points]
 
 
 def area_points2(point: Point) -> float:
@@ -106,19 +124,19 @@ def _legend(axes: Axes, points: Sequence[Point], trained: str) -> None:
     figure.legend(handles, titles, loc="outside lower center", ncols=3, frameon=False, labelspacing=1.5)
 
 
-def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
+def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point], names: Sequence[str]) -> None:
     """Names beside the marks, without overlap; those that might be read as another's are tied to their own."""
     texts = [
         axes.text(
             points[0].cost,
             points[0].score,
-            label(p.label),
+            name,
             fontsize=_TEXT_POINTS,
             va="center",
             ha="center",
             zorder=5,
         )
-        for p in points
+        for name in names
     ]
     per_point = figure.dpi / 72
     anchors = []

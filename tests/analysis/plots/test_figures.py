@@ -360,6 +360,21 @@ def test_published_and_measured_points_differ_in_shape_fill_and_colour():
     assert titles[:2] == ["published after full training", "measured here after 3,000 iterations"]
 
 
+def test_many_measured_networks_have_numbers_and_a_list_beside_the_axes():
+    points = [
+        Point(label=f"n{i}", cost=1.0 + i, score=30.0 + i / 10, params_k=200.0, source=MEASURED) for i in range(24)
+    ]
+    paper = Point(label="SAFMN", cost=14.0, score=32.0, params_k=240.0, source=PUBLISHED)
+    with style():
+        figure = tradeoff.draw([paper, *points], x_title="x", y_title="y")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["SAFMN", *map(str, range(1, 25))]
+    (listed,) = [legend for legend in figure.legends if len(legend.get_texts()) == 24]
+    assert [text.get_text() for text in listed.get_texts()][:2] == ["1  n0", "2  n1"]
+    box = listed.get_window_extent()
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.x1
+
+
 def test_labels_are_ones_own_while_a_figure_is_drawn():
     with style({"w_o_FM": "without modulation"}):
         assert label("w_o_FM") == "without modulation"
