@@ -65,7 +65,7 @@ def _recoloured(value: str) -> str:
 
 
 def loss_chart(curves: dict[str, list[Curve]], window: int, prefix: str) -> Markup:
-    """Loss curves of up to loss_curves.MOST networks."""
+    """Loss curves of all networks: in one plot, or a panel for each of more than loss_curves.MOST."""
     longest = max(len(run.loss) for runs in curves.values() for run in runs)
     group = math.ceil(longest / _MOST_POINTS)  # one for all: seeds meet at the same iterations
     thin = {name: [thinned(run, group) for run in runs] for name, runs in curves.items()}

@@ -14,9 +14,9 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from safmn_bench.ablations.record import Record, RunFolder
-from safmn_bench.analysis.plots.loss_curves import MOST, Curve, read_curve
+from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
 from safmn_bench.analysis.stats.caveats import caveat_notes
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, measure
+from safmn_bench.analysis.stats.groups import Measured, datasets_of, measure
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.webpage import charts as report_charts
@@ -48,7 +48,7 @@ class ScaleView:
     settings: dict[str, str]
     """Setting -> letter."""
     deltas: Sequence[Deltas]
-    losses: Sequence[Markup]
+    losses: Markup | None
     tradeoff: Markup | None
     costs: Grid
     notes: Sequence[str]
@@ -134,18 +134,12 @@ def _curves(runs: Runs) -> tuple[dict[str, list[Curve]], list[str]]:
     return curves, missing
 
 
-def _losses(curves: dict[str, list[Curve]], scale: int) -> list[Markup]:
-    """Charts of as many networks as can be told apart, the baseline in each."""
-    curves = dict(curves)
-    longest = max((curve.iterations[-1] for group in curves.values() for curve in group), default=0)
-    window = max(1, round(longest / 20))
-    first = {BASELINE: curves.pop(BASELINE)} if BASELINE in curves else {}
-    names, room = list(curves), MOST - len(first)
-    groups = [names[start : start + room] for start in range(0, len(names), room)] or ([[]] if first else [])
-    return [
-        report_charts.loss_chart({**first, **{name: curves[name] for name in group}}, window, f"loss{scale}-{index}")
-        for index, group in enumerate(groups)
-    ]
+def _losses(curves: dict[str, list[Curve]], scale: int) -> Markup | None:
+    """One chart of all networks, with a panel for each where they are too many for one; None without a curve."""
+    if not curves:
+        return None
+    longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
+    return report_charts.loss_chart(curves, max(1, round(longest / 20)), f"loss{scale}")
 
 
 def _tradeoff(rows: Sequence[Measured], scale: int) -> Markup | None:
