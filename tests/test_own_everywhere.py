@@ -30,6 +30,7 @@ def calls(name: str, image: str, weights: str, benchmark: str, folder: Path) -> 
                    f"{out}/table.csv"],
         "report": ["--runs", runs, "--images", "1", "--steps", "2", "--benchmarks", benchmark, "--out",
                    f"{out}/report"],
+        "card": [f"{Path(weights).parent}", "--out", f"{out}/card"],
         "study": ["--runs", runs, "--images", "0", "--steps", "2", "--out", f"{out}/study"],
         "compare": [name, "bicubic", "--weights", weights, "-", "--benchmarks", benchmark, *timed,
                     "--csv", f"{out}/compare.csv"],

@@ -21,6 +21,7 @@ from safmn_bench.ablations.prepare import main
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.resize import lr_from_hr
+from safmn_bench.profiling.common import locks
 from safmn_bench.profiling.common.images import pixel_digest, read_image
 from safmn_bench.profiling.common.locks import Busy, held, is_held
 
@@ -202,8 +203,11 @@ def test_prepare_packs_every_scale_and_says_where(make_images: Make, tmp_path: P
     assert len(list((tmp_path / "cache" / "packs").iterdir())) == 2
 
 
-def test_a_pack_is_locked_as_a_run_is_and_that_of_the_dead_is_taken_over(tmp_path: Path):
+def test_a_pack_is_locked_as_a_run_is_and_that_of_the_dead_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Flock held on this machine alone where the cache lies on a network file system."""
+    monkeypatch.setattr(locks, "WATCH_S", 0.3)
     folder = tmp_path / "packs" / "one"
     lock = tmp_path / "locks" / "one"
     with pack_writer.locked(folder):

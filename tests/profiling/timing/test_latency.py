@@ -241,7 +241,7 @@ def test_a_folder_gets_a_file_named_after_the_hardware(tmp_path: Path):
         (["--runs", "0"], "--runs 0 is not a whole number of at least 1"),
         (["--device", "cpu", "--dtypes", "tf32"], "tf32 is a mode of NVIDIA GPUs"),
         (["--device", "cpu", "--implementations", "cuda_graph"], "needs an NVIDIA GPU"),
-        (["--device", "cpu", "--implementations", "onnxruntime", "--dtypes", "bf16"], "in fp32 only"),
+        (["--device", "cpu", "--implementations", "onnxruntime", "--dtypes", "bf16"], "in fp32 and int8 only"),
         (["--device", "cpu", "--implementations", "native", "--dtypes", "bf16"], "native implementation is a CPU's"),
         (["--device", "cpu", "--implementations", "native", "--models", "w_SE"], "has no mixer 'se'"),
         (["--device", "cpu", "--implementations", "native", "--models", "espcn"], "SAFMN's and its variants'"),
