@@ -1,5 +1,9 @@
 """Find out in ten minutes what a GPU does with this suite: tests, pace of training, Tables 2 and 5, a first ablation.
 
+Every part has a limit of its own, and what it wrote by then counts; a part that fails is told, and the next begins.
+All comes out as one archive: records, CSV files, weights, the log and what nvidia-smi says. Started again, it goes on
+with what is not done.
+
 python ablations/gpu.py --bundle gpu-bundle            what travels to a machine without network
 python ablations/gpu.py                                there: every part; again: what is left of the sweep
 python ablations/gpu.py --results gpu-results.tar.gz   here again: into results/gpu/

@@ -1,5 +1,8 @@
 """Choose how a network is quantised to int8: what each convolution loses, and which few must stay in float.
 
+A layer's loss is that of the network with this layer alone in int8, simulated on patches of the training images; the
+worst stay in float until all others together lose less than --most-loss.
+
 python ablations/quantise.py --model safmn --scale 2 --weights safmn_x2.pth --train-data BSDS400 --out safmn_x2.npz
 python ablations/runtimes.py --models safmn --scale 2 --weights safmn_x2.pth --dtypes fp32 int8 --int8 safmn_x2.npz
 """

@@ -1,5 +1,9 @@
 """Inside a network: its effective receptive field, and the spectra of its features and of its error.
 
+receptive_field.csv: the side of the square around the centre that holds a share of the input's gradient, over noise and
+over photographs (Luo et al. 2016). spectra.csv: power by radial frequency, of each block's features and of the error of
+the SR image.
+
 python analysis/inside.py --models safmn --scale 2 --weights safmn_x2.pth
 python analysis/inside.py --models smfanet smfanet_plus --weights smfanet_x4.pth smfanet_plus_x4.pth --image Set14/HR
 """
