@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 INSTALLED = $(VENV)/installed
 OLDER = .venv-torch-2.11
 
-.PHONY: help setup run test test-slow test-all test-older check gains overhead gpu gpu-bundle gpu-results clean
+.PHONY: help docs setup run test test-slow test-all test-older check gains overhead gpu gpu-bundle gpu-results clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -47,6 +47,11 @@ check: setup  ## Static checks: ruff, pyright, and which way imports run
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/test_imports.py
+
+docs: setup  ## The documentation as a site, into site/
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 gains: setup  ## Measure what each step of the fast SAFMN brings, on an idle machine, into results/benchmarks
 	$(BIN)/python tests/benchmarks/gains.py --csv results/benchmarks
