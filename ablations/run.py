@@ -21,9 +21,10 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.ablations.sweeps.options import arguments
 
     options = arguments().read(argv)
-    from safmn_bench.ablations.sweeps.command import make_plans
+    from safmn_bench.ablations.sweeps.command import make_plans, with_sweep_file
     from safmn_bench.ablations.sweeps.sweep import run_all
 
+    options = with_sweep_file(options)
     return run_all(make_plans(options), options)
 
 

@@ -96,7 +96,15 @@ SWEEP: dict[str, tuple[str, str]] = {
     "text for true": ("variants: [bn]\nlr_is_not_bicubic: 'no'\n", "`lr_is_not_bicubic:` is 'no', not true or false"),
     "a recipe of numbers": ("variants: [bn]\nrecipe: 3\n", "`recipe:` is 3, not a name"),
     "set of text": ("variants: [bn]\nset: train.iterations=3\n", "not a mapping such as {train.iterations: 3000}"),
-    "an unknown key": ("variants: [bn]\nseed: [0]\n", "Did you mean 'seeds'?"),
+    "an unknown key": ("variants: [bn]\nseed: [0]\n", "Did you mean 'seeds' or"),
+    "a cut of text": ("variants: [bn]\nhalve: half\n", "`halve:` holds 'half', not a number"),
+    "a cut of truth": ("variants: [bn]\nhalve: true\n", "`halve:` holds True, not a number"),
+    "too early a cut": ("variants: [bn]\nhalve: 0.1\n", "--halve 0.1: scores do not rank networks so early"),
+    "a fraction of seeds": ("variants: [bn]\nmax_seeds: 2.5\n", "`max_seeds:` is [2.5], not a list of whole numbers"),
+    "rates of text": ("variants: [bn]\ntune_lr: [a]\n", "`tune_lr:` holds 'a', not a number"),
+    "a rate alone": ("variants: [bn]\ntune_lr: 2\n", "`tune_lr:` is 2, not a list such as [a, b]"),
+    "a difference without pilot": ("variants: [bn]\ndetect: 0.03\n", "--detect DB and --pilot DIR go together"),
+    "metrics of numbers": ("variants: [bn]\nmetrics: [1]\n", "`metrics:` is [1], not a list of texts"),
 }
 
 SET: dict[str, tuple[str, str]] = {

@@ -141,7 +141,9 @@ def named_candidates(options: RunOptions) -> list[Candidate]:
 
 
 _LR_KEYS = ("lr", "lr_pattern", "lr_is_not_bicubic")
-_KEYS = ("variants", "table", "scales", "seeds", "recipe", "set", "train_data", "benchmarks", *_LR_KEYS)
+_SHARES = ("halve", "seeds_until", "detect")
+_RULES = (*_SHARES, "max_seeds", "tune_lr", "pilot", "metrics")
+_KEYS = ("variants", "table", "scales", "seeds", "recipe", "set", "train_data", "benchmarks", *_LR_KEYS, *_RULES)
 
 
 def with_sweep_file(options: RunOptions) -> RunOptions:
@@ -176,7 +178,22 @@ def with_sweep_file(options: RunOptions) -> RunOptions:
         lr_is_not_bicubic=bool(_of_kind(bool, "true or false", content, "lr_is_not_bicubic", path))
         or options.lr_is_not_bicubic,
         **{key: given for key, given in folders.items() if given},
+        **_rules(content, path),
     )
+
+
+def _rules(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """How seeds, cuts and learning rates are decided, and what else is scored: keys named as their options are."""
+    rules: dict[str, Any] = {key: _number(content[key], key, path) for key in _SHARES if key in content}
+    if "max_seeds" in content:
+        (rules["max_seeds"],) = _numbers({"max_seeds": [content["max_seeds"]]}, "max_seeds", path)
+    if "tune_lr" in content:
+        rules["tune_lr"] = tuple(_number(value, "tune_lr", path) for value in _list(content, "tune_lr", path))
+    if "pilot" in content:
+        rules["pilot"] = Path(_of_kind(str, "a folder", content, "pilot", path))
+    if "metrics" in content:
+        rules["metrics"] = tuple(_texts(content, "metrics", path))
+    return rules
 
 
 def _table(number: Any, path: Path) -> list[str]:
@@ -205,6 +222,12 @@ def _of_kind(kind: type, words: str, content: Mapping[str, Any], key: str, path:
     if key in content and not isinstance(content[key], kind):
         raise UserError(f"{path}: `{key}:` is {content[key]!r}, not {words}.")
     return content.get(key)
+
+
+def _number(value: Any, key: str, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{path}: `{key}:` holds {value!r}, not a number.")
+    return float(value)
 
 
 def _numbers(content: Mapping[str, Any], key: str, path: Path) -> list[int]:

@@ -19,7 +19,7 @@ from safmn_bench.ablations.run import main
 from safmn_bench.ablations.runs.failures import cause_of, killed_cause, record_failure
 from safmn_bench.ablations.runs.running import run
 from safmn_bench.ablations.sweeps import estimate
-from safmn_bench.ablations.sweeps.command import make_plans
+from safmn_bench.ablations.sweeps.command import make_plans, with_sweep_file
 from safmn_bench.ablations.sweeps.engines import run_jobs
 from safmn_bench.ablations.sweeps.jobs import Job, headline_of, in_words
 from safmn_bench.ablations.sweeps.local_engine import LocalEngine
@@ -239,6 +239,22 @@ def test_sweep_file_is_the_same_as_its_options(photographs: Path, tmp_path: Path
     file.write_text("variant: [one]\n")
     assert main(["--sweep", str(file), *call[2:]]) == 2
     assert f"No key in {file} 'variant'. Did you mean 'variants'" in capfd.readouterr().err
+
+
+def test_a_sweep_file_holds_the_rules_of_a_sweep_as_well(tmp_path: Path):
+    file = tmp_path / "sweep.yaml"
+
+    def read(text: str) -> RunOptions:
+        file.write_text(f"variants: [bn]\n{text}\n")
+        return with_sweep_file(arguments().read(["--sweep", str(file)]))
+
+    halved, tuned = read("halve: 0.5"), read("tune_lr: [1, 2]")
+    looked = read("seeds: [0, 1]\nseeds_until: 0.05\nmax_seeds: 6")
+    assert (halved.halve, halved.variants) == (0.5, ("bn",))
+    assert (looked.seeds_until, looked.max_seeds, looked.seeds) == (0.05, 6, (0, 1))
+    assert (tuned.tune_lr, read("metrics: [psnr_rgb_db]").metrics) == ((1.0, 2.0), ("psnr_rgb_db",))
+    planned = read("detect: 0.03\npilot: runs")
+    assert (planned.detect, planned.pilot) == (0.03, Path("runs"))
 
 
 def test_slots_share_gpus_and_threads():
