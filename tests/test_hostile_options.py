@@ -73,6 +73,10 @@ FOLDERS = {
     "figures": ["figures", "--figure", "7", "--out"],
     "lam": [*LAM, "--window", "0", "0", "8", "--out"],
     "noise": ["noise", "--out"],
+    "inside": ["inside", "--models", "safmn", "--out"],
+    "card": ["card", "nowhere", "--out"],
+    "gpu": ["gpu", "--bundle"],
+    "evaluate": ["evaluate", "--model", "bicubic", "--save-images"],
     "latency": ["latency", "--csv"],
     "operators": ["operators", "--csv"],
 }

@@ -100,7 +100,7 @@ SWEEP: dict[str, tuple[str, str]] = {
     "a cut of text": ("variants: [bn]\nhalve: half\n", "`halve:` holds 'half', not a number"),
     "a cut of truth": ("variants: [bn]\nhalve: true\n", "`halve:` holds True, not a number"),
     "too early a cut": ("variants: [bn]\nhalve: 0.1\n", "--halve 0.1: scores do not rank networks so early"),
-    "a fraction of seeds": ("variants: [bn]\nmax_seeds: 2.5\n", "`max_seeds:` is [2.5], not a list of whole numbers"),
+    "a fraction of seeds": ("variants: [bn]\nmax_seeds: 2.5\n", "`max_seeds:` holds 2.5, not a whole number"),
     "rates of text": ("variants: [bn]\ntune_lr: [a]\n", "`tune_lr:` holds 'a', not a number"),
     "a rate alone": ("variants: [bn]\ntune_lr: 2\n", "`tune_lr:` is 2, not a list such as [a, b]"),
     "a difference without pilot": ("variants: [bn]\ndetect: 0.03\n", "--detect DB and --pilot DIR go together"),

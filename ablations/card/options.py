@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import Options, Parser
+from safmn_bench.profiling.common.options import Options, Parser, output_folder
 
 LIMIT_MB = 60
 """Of what is carried from one machine to another, in 10^6 bytes."""
@@ -47,7 +47,7 @@ def arguments() -> Parser[CardOptions]:
     parser.add_argument("--train-data", type=Path, nargs="+", metavar="DIR", help=images)
     parser.add_argument("--benchmarks", type=Path, nargs="+", metavar="DIR", help="likewise, to score on")
     parser.add_argument(
-        "--bundle", type=Path, metavar="DIR",
+        "--bundle", type=output_folder, metavar="DIR",
         help=f"make a folder below {LIMIT_MB} MB with code, wheels and images for a machine without network",
     )  # fmt: skip
     parser.add_argument("--wheels", nargs="*", metavar="NAME", help="packages for the bundle that are missing there")

@@ -8,7 +8,7 @@ from pathlib import Path
 from safmn_bench.ablations.data.options import LROptions, add_lr_options
 from safmn_bench.ablations.metrics import METRICS, further_metrics, metrics_in
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file
+from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_file, output_folder
 
 GREY_CONVENTIONS = {
     "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
@@ -95,7 +95,7 @@ def arguments() -> Parser[EvaluateOptions]:
         help="write scores of every image, and means, here, and how they were made to FILE.json",
     )  # fmt: skip
     parser.add_argument(
-        "--save-images", type=Path, metavar="DIR", help="write SR images to DIR/<benchmark>/<image>.png"
+        "--save-images", type=output_folder, metavar="DIR", help="write SR images to DIR/<benchmark>/<image>.png"
     )
     parser.add_argument("--per-image", action="store_true", help=f"print every image, not only up to {FEW_IMAGES}")
     parser.add_argument("--device", help=DEVICE_HELP)

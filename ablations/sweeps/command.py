@@ -32,8 +32,10 @@ from safmn_bench.profiling.common.layout import say
 
 
 def make_plans(options: RunOptions) -> list[Plan]:
-    """All runs that the options ask for. Raises UserError for anything that cannot be done, before any work is."""
-    options = with_sweep_file(options)
+    """All runs that the options ask for, a sweep file's among them (`with_sweep_file`).
+
+    Raises UserError for anything that cannot be done, before any work is.
+    """
     engine = open_engine(options)
     device = engine.device
     metrics = further_metrics(options.metrics)
@@ -186,7 +188,7 @@ def _rules(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """How seeds, cuts and learning rates are decided, and what else is scored: keys named as their options are."""
     rules: dict[str, Any] = {key: _number(content[key], key, path) for key in _SHARES if key in content}
     if "max_seeds" in content:
-        (rules["max_seeds"],) = _numbers({"max_seeds": [content["max_seeds"]]}, "max_seeds", path)
+        rules["max_seeds"] = _number(content["max_seeds"], "max_seeds", path, whole=True)
     if "tune_lr" in content:
         rules["tune_lr"] = tuple(_number(value, "tune_lr", path) for value in _list(content, "tune_lr", path))
     if "pilot" in content:
@@ -224,10 +226,10 @@ def _of_kind(kind: type, words: str, content: Mapping[str, Any], key: str, path:
     return content.get(key)
 
 
-def _number(value: Any, key: str, path: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{path}: `{key}:` holds {value!r}, not a number.")
-    return float(value)
+def _number(value: Any, key: str, path: Path, *, whole: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise UserError(f"{path}: `{key}:` holds {value!r}, not a {'whole ' if whole else ''}number.")
+    return value if whole else float(value)
 
 
 def _numbers(content: Mapping[str, Any], key: str, path: Path) -> list[int]:

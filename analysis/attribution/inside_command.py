@@ -20,7 +20,6 @@ from safmn_bench.profiling.common.console import Lines, print_table
 from safmn_bench.profiling.common.devices import choose_device, full_precision
 from safmn_bench.profiling.common.files import write_csv
 from safmn_bench.profiling.common.images import read_image
-from safmn_bench.profiling.common.places import require_writable
 from safmn_bench.profiling.common.sample_images import VALIDATION, embedded_paths
 
 FIELD_COLUMNS = ("model", "scale", "weights", "inputs", "count", "size_px", "share", "side_px", "area")
@@ -56,7 +55,6 @@ class Seen:
 
 def look_inside(options: InsideOptions) -> Seen:
     """Look into every network. Raises UserError before that for a wrong name, file or size."""
-    require_writable(options.out / "spectra.csv", "--out")
     device = choose_device(options.device)
     pairs = _pairs(options, device)
     generator = torch.Generator().manual_seed(0)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safmn_bench.analysis.attribution.methods import METHODS
 from safmn_bench.models.errors import UserError, match_name
@@ -45,15 +46,7 @@ def arguments() -> Parser[LamOptions]:
         LamOptions, prog="lam",
         description="Local attribution maps (LAM) and the diffusion index (DI): what networks look at.",
     )  # fmt: skip
-    parser.add_argument(
-        "--models", nargs="+", required=True, metavar="NAME", help="models, variants, YAML files, or bicubic"
-    )
-    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
-    parser.add_argument(
-        "--weights", type=Path, nargs="+", metavar="FILE",
-        help="one file per model (none for bicubic), in that order (default: the first seed's weights below --runs)",
-    )  # fmt: skip
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="where run.py wrote weights (default: %(default)s)")
+    _add_networks(parser, "models, variants, YAML files, or bicubic")
     parser.add_argument(
         "--image", type=Path, nargs="+", required=True, metavar="FILE", help="HR images, or folders of them"
     )
@@ -76,6 +69,17 @@ def arguments() -> Parser[LamOptions]:
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")
     return parser
+
+
+def _add_networks(parser: Parser[Any], models: str) -> None:
+    """Which networks, at which scale, with which weights."""
+    parser.add_argument("--models", nargs="+", required=True, metavar="NAME", help=models)
+    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", metavar="FILE",
+        help="one file per model (none for bicubic), in that order (default: the first seed's weights below --runs)",
+    )  # fmt: skip
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="where run.py wrote weights (default: %(default)s)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,15 +108,7 @@ def inside_arguments() -> Parser[InsideOptions]:
         InsideOptions, prog="inside",
         description="Inside a network: its effective receptive field, and spectra of its features and its error.",
     )  # fmt: skip
-    parser.add_argument(
-        "--models", nargs="+", required=True, metavar="NAME", help="models, variants or YAML files, with weights"
-    )
-    parser.add_argument("--scale", type=int, choices=SCALES, help="default: %(default)s")
-    parser.add_argument(
-        "--weights", type=Path, nargs="+", metavar="FILE",
-        help="one file per model (none for bicubic), in that order (default: the first seed's weights below --runs)",
-    )  # fmt: skip
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="where run.py wrote weights (default: %(default)s)")
+    _add_networks(parser, "models, variants or YAML files, with weights")
     parser.add_argument(
         "--image", type=Path, nargs="+", metavar="FILE",
         help="HR images, or folders of them; the middle of each is taken (default: embedded photographs)",
@@ -120,5 +116,5 @@ def inside_arguments() -> Parser[InsideOptions]:
     parser.add_argument("--size", type=int, metavar="PX", help="side of LR in pixels (default: %(default)s)")
     parser.add_argument("--inputs", type=int, metavar="N", help="inputs of noise (default: %(default)s)")
     parser.add_argument("--device", help=DEVICE_HELP)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")
     return parser
