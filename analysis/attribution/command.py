@@ -117,7 +117,8 @@ def carry_out(study: Study, options: LamOptions) -> list[dict[str, Any]]:
                 rows.append(row)
                 add(row)
             if not options.no_figures:
-                lam_figure.save(lam_figure.draw(looks, blend=options.blend), options.out / figure_name(looks[0]))
+                figure = lam_figure.draw(looks, views=options.views, blend=options.blend)
+                lam_figure.save(figure, options.out / figure_name(looks[0]))
     return rows
 
 

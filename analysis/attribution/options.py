@@ -8,6 +8,7 @@ from safmn_bench.analysis.attribution.methods import METHODS
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.profiling.common.options import DEVICE_HELP, SCALES, Options, Parser, output_folder, require_at_least
 
+VIEWS = ("map", "density")  # of an attribution, in figures
 STEPS = 50  # of the path from the blurred image: the default of LAM's authors
 
 
@@ -28,7 +29,10 @@ class LamOptions(Options):
     steps: int = STEPS
     step_batch: int | None = None
     """None: by free memory."""
-    blend: bool = False
+    views: tuple[str, ...] = ("map",)
+    """Of VIEWS, from above."""
+    blend: bool = True
+    """Lay them half over the picture."""
     no_figures: bool = False
     device: str = "auto"
     out: Path = Path("results/lam")
@@ -64,7 +68,12 @@ def arguments() -> Parser[LamOptions]:
     )  # fmt: skip
     parser.add_argument("--steps", type=int, metavar="N", help="path steps (default: %(default)s)")
     parser.add_argument("--step-batch", type=int, metavar="N", help="path steps at once (default: by free memory)")
-    parser.add_argument("--blend", action="store_true", help="lay the maps half over the LR image")
+    parser.add_argument(
+        "--views", nargs="+", choices=VIEWS, help="what the figures show of each map: it, or its density (default: map)"
+    )
+    laid = parser.add_mutually_exclusive_group()
+    laid.add_argument("--blend", action="store_true", help="lay the views half over the picture (as is usual)")
+    laid.add_argument("--plain", dest="blend", action="store_false", help="show them without the picture")
     parser.add_argument("--no-figures", action="store_true", help="only the CSV files")
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--out", type=output_folder, metavar="DIR", help="default: %(default)s")

@@ -19,7 +19,6 @@ from safmn_bench.analysis.findings.runs import SCALE, Study
 from safmn_bench.analysis.networks import subject_of
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import number
-from safmn_bench.analysis.webpage.pictures import MOST_NETWORKS
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.files import csv_rows, write_csv
 from safmn_bench.profiling.common.provenance import is_of, write_sidecar
@@ -30,7 +29,7 @@ COLUMNS = (
     *("window_x", "window_y", "window_size", "steps", "di", "completeness_gap", "objective", "undefined_gradients"),
 )
 STEP_BATCH = 10  # path steps at once: 2,000 small activations of 64x64 pixels, at home in any memory
-_FIGURE_DPI = 100
+_FIGURE_DPI = 150
 Rows = list[dict[str, str]]
 
 
@@ -47,7 +46,7 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
     if not is_of(out / FILE):
         weights = {f"weights of {record.variant} seed {record.seed}": folder.weights for folder, record in runs}
         write_sidecar(out / FILE, "analysis/study.py", options, str(device), weights)
-    figure = lam_figure.draw(_shown(looks))
+    figure = lam_figure.draw(_shown(looks), missing=_missing(study, runs))
     return [out / FILE, *lam_figure.save(figure, out / "lam", formats=("png",), dpi=_FIGURE_DPI)]
 
 
@@ -58,7 +57,13 @@ def _shown(looks: Sequence[tuple[Record, Look]]) -> list[Look]:
     for record, attributed in looks:
         if attributed.picture.name == PHOTOGRAPHS[0] and attributed.window == centre:
             shown.setdefault(record.variant, attributed)
-    return list(shown.values())[:MOST_NETWORKS]
+    return list(shown.values())
+
+
+def _missing(study: Study, runs: Sequence[tuple[RunFolder, Record]]) -> list[str]:
+    """Networks of which no weights are kept."""
+    shown = {record.variant for _, record in runs}
+    return [name for name in dict.fromkeys(record.variant for _, record in study.runs) if name not in shown]
 
 
 def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.device) -> list[tuple[Record, Look]]:

@@ -7,11 +7,14 @@ Text is 7 to 9 points at a width of 3.4 inches (one column of a paper) or 7 inch
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from safmn_bench.models.errors import printable
 from safmn_bench.profiling.common.files import write_atomically
@@ -75,3 +78,46 @@ def label(text: str, limit: int = 40) -> str:
     """A name as it may stand in a figure: one line, not longer than `limit` characters."""
     clean = printable(_LABELS.get().get(text, text))
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
+
+
+def text_width(text: str, points: float) -> float:
+    """Points that a line of text takes in the figures' letters, without kerning."""
+    return points * sum(_advance(character) for character in text)
+
+
+@cache
+def _advance(character: str) -> float:
+    """A character's width in em."""
+    font = get_font(findfont(FontProperties(family=_STYLE["font.family"])))
+    font.set_size(1.0, 72)  # an em is a point
+    return font.load_char(ord(character)).linearHoriAdvance / 2**16  # 16.16 fixed
+
+
+def lines_within(text: str, width: float, points: float, most: int | None = None) -> list[str]:
+    """The text in lines of `width` points, broken behind a blank, `_`, `-`, `/` or `.` where one is near the end.
+
+    What passes `most` lines is cut, which … says.
+    """
+    lines: list[str] = []
+    while text:
+        if most is not None and len(lines) == most - 1:
+            return [*lines, _cut(text, width, points)]
+        end = _fitting(text, width, points)
+        if end < len(text):
+            breaks = [i + 1 for i in range(end // 2, end) if text[i] in " _-/."]
+            end = max(breaks, default=end)
+        lines.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    return lines
+
+
+def _cut(text: str, width: float, points: float) -> str:
+    if text_width(text, points) <= width:
+        return text
+    return f"{text[: _fitting(text, width - text_width('…', points), points)]}…"
+
+
+def _fitting(text: str, width: float, points: float) -> int:
+    """How many of the first characters fit; one at least."""
+    ends = accumulate(map(_advance, text))
+    return max(1, sum(points * end <= width for end in ends))

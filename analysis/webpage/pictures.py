@@ -177,7 +177,7 @@ def _attributed(attributed: Look) -> Attributed:
         index="no attribution" if attributed.di is None else f"DI {attributed.di:.2f}",
         gap="–" if gap is None else f"{100 * gap:.1f} %",
         undefined=attributed.attribution.undefined_gradients,
-        map_uri=array_uri(map_view(attributed)),
+        map_uri=array_uri(blended(map_view(attributed), attributed.picture)),
         density_uri=array_uri(blended(density_view(attributed), attributed.picture)),
         crop_uri=array_uri(around(attributed.sr, attributed.window)),
     )

@@ -3,11 +3,15 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from made_looks import made_look
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from scipy.stats import gaussian_kde
 from torch import nn
 from trial_runs import record, write_run
@@ -262,6 +266,40 @@ def test_views_are_white_where_nothing_is_attributed_and_dark_red_at_the_maximum
     assert lam_figure.coloured(np.array([[0.0, 1.0]])).tolist() == [[[255, 253, 253], [128, 0, 0]]]
 
 
+def cells_of(figure: Figure) -> list[str]:
+    """What stands under each cell."""
+    return [text.get_text() for text in figure.texts if text.get_text() and not text.get_text().startswith("No map")]
+
+
+@pytest.mark.parametrize(
+    ("networks", "width", "rows"), [(1, 2.77, 1), (4, 7.0, 1), (5, 7.0, 2), (9, 7.0, 2), (24, 7.0, 4)]
+)
+def test_figure_2_wraps_within_a_page_and_names_every_network(networks: int, width: float, rows: int):
+    figure = lam_figure.draw([made_look(f"network_{i}") for i in range(networks)])
+    assert cells_of(figure) == ["LR x2, HR\nwindow in red", *(f"network_{i}\nDI 3.42" for i in range(networks))]
+    assert figure.get_figwidth() == pytest.approx(width)
+    assert len(figure.axes) == 2 * (1 + networks)
+    assert len({round(axes.get_position().y1, 3) for axes in figure.axes}) == 2 * rows
+    assert min(axes.get_position().width * figure.get_figwidth() for axes in figure.axes) > 0.9  # inches
+
+
+def test_figure_2_shows_the_map_over_the_picture_and_other_views_by_option():
+    look = made_look("a")
+    over, plain = (lam_figure.draw([look], blend=blend).axes[2].images[0].get_array() for blend in (True, False))
+    assert np.array_equal(np.asarray(plain), lam_figure.map_view(look))
+    assert np.array_equal(np.asarray(over), lam_figure.blended(lam_figure.map_view(look), look.picture))
+    both = lam_figure.draw([look], views=("map", "density"), blend=False).axes
+    assert len(both) == 6
+    assert np.array_equal(np.asarray(both[4].images[0].get_array()), lam_figure.density_view(look))
+    framed = [[cast(Rectangle, patch).get_xy() for patch in axes.patches] for axes in both]
+    assert framed == [[(27.5, 27.5)], [(27.5, 27.5)], [], [], [], []]
+
+
+def test_figure_2_names_the_networks_without_a_map():
+    figure = lam_figure.draw([made_look("a")], missing=["bn", "fbn"])
+    assert figure.texts[-1].get_text().replace("\n", " ") == "No map: bn, fbn."
+
+
 # --- Pictures ---
 
 
@@ -372,7 +410,12 @@ def test_a_method_is_one_entry_that_the_command_line_and_the_rows_know(
 def test_command_writes_rows_summary_and_figures(trained: Path, make_images: Callable[..., Path], capsys):
     images = make_images(trained / "images", "a.png", "b%_$.png")
     out = trained / "out"
-    assert main(command(trained, "--image", str(images), "--grid", "1", "8", "--out", str(out), "--blend")) == 0
+    assert (
+        main(
+            command(trained, "--image", str(images), "--grid", "1", "8", "--out", str(out), "--views", "map", "density")
+        )
+        == 0
+    )
     rows = rows_of(out / "lam.csv")
     assert len(rows) == 3 * 2
     assert list(rows[0])[:5] == ["model", "scale", "weights", "method", "image"]
