@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from safmn_bench.ablations.judging.deviation import Deviation
 from safmn_bench.ablations.judging.power import Noise, detectable_from
@@ -61,7 +61,7 @@ def interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     if len(values) < 2:
         return Interval(mean, None, len(values))
     sd = float(np.std(values, ddof=1))
-    half_width = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    half_width = float(special.stdtrit(len(values) - 1, (1 + level) / 2)) * sd / math.sqrt(len(values))
     return Interval(mean, half_width, len(values), sd)
 
 
@@ -101,7 +101,7 @@ class Comparison:
     def _detectable(self, comparisons: int) -> float | None:
         if self.half_width is None or self.degrees_of_freedom is None:
             return None
-        error = self.half_width / float(stats.t.ppf((1 + LEVEL) / 2, self.degrees_of_freedom))
+        error = self.half_width / float(special.stdtrit(self.degrees_of_freedom, (1 + LEVEL) / 2))
         return detectable_from(error, self.degrees_of_freedom, comparisons)
 
     @property
@@ -126,7 +126,13 @@ def compare(
 
     Raises ValueError: no baseline among the scores, or no common image.
     """
-    family = _Family(scores)
+    return compare_in(Family.of(scores), baseline, twins, dropped=dropped)
+
+
+def compare_in(
+    family: "Family", baseline: str, twins: Mapping[str, str] | None = None, *, dropped: int = 0
+) -> dict[str, Comparison]:
+    """`compare`, of scores that lie in an array. Raises ValueError: no run of the baseline."""
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
     compared = {name: family.against(baseline, name) for name in family.networks if name != baseline}
@@ -152,7 +158,7 @@ def holm_once(compared: Mapping[str, Comparison], twins: Mapping[str, str], drop
 
 def noise_of(scores: Scores, baseline: str) -> Noise:
     """Scatter of scores by source, over all networks. Raises ValueError: no baseline, or no image of all runs."""
-    family = _Family(scores)
+    family = Family.of(scores)
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
     others = {name: family.against(baseline, name) for name in family.networks if name != baseline}
@@ -191,36 +197,42 @@ def _scatter_p(name: str, means: Mapping[str, Sequence[float]]) -> float:
     pooled = sum((len(values) - 1) * np.var(values, ddof=1) for values in others) / freedom
     if pooled == 0:
         return 1.0
-    return float(stats.f.sf(np.var(means[name], ddof=1) / pooled, len(means[name]) - 1, freedom))
+    return float(special.fdtrc(len(means[name]) - 1, freedom, np.var(means[name], ddof=1) / pooled))
 
 
-class _Family:
+class Family:
     """All runs of a family: one row of `y` (runs, images) per run, fitted by network and, where it can be, seed."""
 
-    def __init__(self, scores: Scores) -> None:
-        self.networks = [name for name, runs in scores.items() if runs]
-        runs = [(name, seed, scores[name][seed]) for name in self.networks for seed in sorted(scores[name])]
+    @classmethod
+    def of(cls, scores: Scores) -> "Family":
+        """Of scores by name, on the images that all runs have. Raises ValueError where there is no such image."""
+        runs = [(name, seed, scores[name][seed]) for name in scores for seed in sorted(scores[name])]
         images = [image for image in (runs[0][2] if runs else ()) if all(image in run for *_, run in runs)]
         if not images:
             raise ValueError("the runs have no image in common")
-        self.names = np.array([name for name, *_ in runs])
-        self.y = np.array([[run[image] for image in images] for *_, run in runs])  # (runs, images)
-        self.design = self._design([seed for _, seed, _ in runs])
-        self.freedom = len(runs) - self.design.shape[1]
+        y = np.array([[run[image] for image in images] for *_, run in runs])
+        return cls([name for name, *_ in runs], [seed for _, seed, _ in runs], y)
+
+    def __init__(self, names: Sequence[str], seeds: Sequence[int], y: np.ndarray) -> None:
+        """`names` and `seeds` of the runs, the rows of `y` (runs, images)."""
+        self.networks = list(dict.fromkeys(names))
+        self.names = np.array(names)
+        self.y = y
+        self.design = self._design(seeds)
+        self.freedom = len(y) - self.design.shape[1]
         self.coefficients = np.linalg.pinv(self.design) @ self.y  # (columns, images)
         residual = self.y - self.design @ self.coefficients
         by_run = residual.mean(axis=1)  # what moved all images of a run together
         self.seed_variance = float((by_run**2).sum()) / self.freedom if self.freedom else 0.0
         rest = residual - by_run[:, None]
-        self.rest_freedom = self.freedom * (len(images) - 1)
+        self.rest_freedom = self.freedom * (y.shape[1] - 1)
         self.rest_variance = float((rest**2).sum()) / self.rest_freedom if self.rest_freedom else 0.0
 
     def _design(self, seeds: Sequence[int]) -> np.ndarray:
         """Columns: one per network, and one per seed but the first; without seeds where they are not connected."""
-        networks = np.array([[name == column for column in self.networks] for name in self.names], dtype=float)
-        columns = sorted(set(seeds))[1:]
-        blocks = np.array([[seed == column for column in columns] for seed in seeds], dtype=float)
-        both = np.hstack([networks, blocks.reshape(len(seeds), -1)])
+        networks = (self.names[:, None] == np.array(self.networks)).astype(float)
+        blocks = (np.array(seeds)[:, None] == np.unique(seeds)[1:]).astype(float)
+        both = np.hstack([networks, blocks])
         connected = np.linalg.matrix_rank(both) == both.shape[1] < len(seeds)
         return both if connected else networks
 
@@ -246,8 +258,8 @@ class _Family:
         if not self.freedom:
             return Comparison(difference=difference, **known)
         error, freedom = self._standard_error(contrast, by_image)
-        half_width = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-        p = float(2 * stats.t.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
+        half_width = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
+        p = float(2 * special.stdtr(freedom, -abs(difference) / error)) if error else float(difference == 0)
         return Comparison(difference=difference, half_width=half_width, p=p, degrees_of_freedom=freedom, **known)
 
     @functools.cached_property

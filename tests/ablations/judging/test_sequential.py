@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from safmn_bench.ablations.judging.sequential import Looks, compare_at_looks, critical_values, overall, spent
-from safmn_bench.ablations.judging.significance import Scores, compare, holm
+from safmn_bench.ablations.judging.significance import Family, Scores, compare_in, holm
 
 FIVE = (0.2, 0.4, 0.6, 0.8, 1.0)
 LOOKS = Looks(first=2, most=10)
@@ -67,7 +67,9 @@ def any_find(rng: np.random.Generator, networks: int, looks: Looks) -> bool:
     y = y + 0.026 * rng.normal(size=shape)
     have, chances, open_ones = [looks.first] * networks, [1.0] * (networks - 1), list(range(1, networks))
     for look, seeds in enumerate(range(looks.first, looks.most + 1)):
-        found = compare(scores_of(y, have), "n0")
+        rows = [(v, s) for v in range(networks) for s in range(have[v])]
+        values = np.array([y[v, s] for v, s in rows])
+        found = compare_in(Family([f"n{v}" for v, _ in rows], [s for _, s in rows], values), "n0")
         for v in (v for v in range(1, networks) if have[v] == seeds):
             chances[v - 1] = min(chances[v - 1], overall(found[f"n{v}"].p or 0.0, look, looks.shares))
         open_ones = [v for v, p in enumerate(holm(chances), start=1) if p >= 0.05]
