@@ -27,7 +27,7 @@ test: setup  ## The default tests, in two processes (WORKERS=8 for more)
 	$(PYTEST) -m "not slow and not gpu"
 
 test-slow: setup  ## The slow tests: 100 kills, trainings of every network, exports of every network, a Slurm of our own
-	$(PYTEST) -m "slow and not gpu" --durations=15 $(SKIP)
+	$(PYTEST) -m "slow and not gpu" --durations=15
 
 test-all: setup  ## All tests that this machine can run
 	$(PYTEST)

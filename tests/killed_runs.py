@@ -16,8 +16,12 @@ from types import TracebackType
 from typing import Any
 
 import torch
-import torch._dynamo  # an optimiser imports it, which is most of the time of a short run
+import torch._dynamo  # what a run imports when it comes to it, which would be most of a short run's time
+import torch.utils.tensorboard
 
+import safmn_bench.ablations.sweeps.command
+import safmn_bench.ablations.sweeps.summary
+import safmn_bench.ablations.sweeps.sweep  # noqa: F401
 from safmn_bench.ablations.run import main
 from safmn_bench.ablations.training.learner import Learner
 
