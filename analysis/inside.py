@@ -24,14 +24,16 @@ def main(argv: list[str] | None = None) -> int:
 
     options = inside_arguments().read(argv)
     from safmn_bench.analysis.attribution.inside_command import look_inside, show, write
-    from safmn_bench.analysis.attribution.inside_figure import draw_fields, draw_spectra
+    from safmn_bench.analysis.attribution.inside_figure import draw_fields, draw_spectra, pages_of
     from safmn_bench.analysis.plots.style import save, style
 
     seen = look_inside(options)
     write(seen, options.out)
     with style():
-        save(draw_fields(seen), options.out, "receptive_field")
-        save(draw_spectra(seen), options.out, "spectra")
+        for number, page in enumerate(pages_of(seen), start=1):
+            more = f"_{number}" if number > 1 else ""
+            save(draw_fields(page), options.out, f"receptive_field{more}")
+            save(draw_spectra(page), options.out, f"spectra{more}")
     show(seen)
     print(f"Written to {options.out}: receptive_field.csv, spectra.csv, and a figure of each (PDF, SVG, PNG).")
     return 0

@@ -1,5 +1,7 @@
 """Figures of inside.py: a map per network and kind of inputs, and spectra as curves over frequency."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -10,32 +12,44 @@ from safmn_bench.analysis.attribution.diffusion_index import Map
 from safmn_bench.analysis.attribution.inside_command import Inside, Seen
 from safmn_bench.analysis.attribution.receptive_field import SHARES, sides_at
 from safmn_bench.analysis.attribution.spectrum import Spectrum
-from safmn_bench.analysis.plots.style import COLOURS, COLUMN_INCHES, DASHES, PAGE_INCHES, label
+from safmn_bench.analysis.plots.style import COLOURS, COLUMN_INCHES, DASHES, PAGE_INCHES, label, lines_within
 
 _DECADES = 4  # of a field that are told apart: below, it is black
-_PANEL_IN = 1.75
+_COLUMNS, _PANEL_IN = 4, 1.6
+_MOST = 8  # networks on a page: as many as there are colours
 _BOXES = dict(zip(SHARES, ("#FFFFFF", "#56B4E9", "#E69F00", "#009E73"), strict=True))
 
 
+def pages_of(seen: Seen) -> list[Seen]:
+    """The same in parts that a page holds, eight networks in each."""
+    starts = range(0, len(seen.networks), _MOST)
+    return [replace(seen, networks=seen.networks[start : start + _MOST]) for start in starts]
+
+
 def draw_fields(seen: Seen) -> Figure:
-    """A column per network, noise above photographs; squares hold the shares."""
+    """A column per network, noise above photographs; squares hold the shares. More than four go on below."""
     kinds = list(seen.networks[0].fields)
-    wide, tall = max(COLUMN_INCHES, _PANEL_IN * len(seen.networks) + 0.4), _PANEL_IN * len(kinds) + 1.0
+    columns = min(_COLUMNS, len(seen.networks))
+    rows = len(kinds) * -(-len(seen.networks) // columns)
+    wide, tall = max(COLUMN_INCHES, _PANEL_IN * columns + 0.4), (_PANEL_IN + 0.2) * rows + 0.6
     figure = Figure(figsize=(wide, tall))
-    axes = figure.subplots(len(kinds), len(seen.networks), squeeze=False)
-    for column, inside in zip(axes.T, seen.networks, strict=True):
-        column[0].set_title(label(inside.subject.title, 22))
-        for axis, kind in zip(column, kinds, strict=True):
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for index, inside in enumerate(seen.networks):
+        row, column = index // columns * len(kinds), index % columns
+        name = lines_within(label(inside.subject.title), 72 * _PANEL_IN, 8, 2)
+        axes[row, column].set_title("\n".join(name))
+        for axis, kind in zip(axes[row : row + len(kinds), column], kinds, strict=True):
             _show_field(axis, inside.fields[kind])
-    for axis, kind in zip(axes[:, 0], kinds, strict=True):
-        axis.set_ylabel(kind)
+            axis.set_ylabel(kind if column == 0 else "")
+    for axis in axes.T.ravel()[[not each.images for each in axes.T.ravel()]]:
+        axis.set_axis_off()
     handles = [Rectangle((0, 0), 1, 1, fc="#333333", ec=colour, lw=1.5) for colour in _BOXES.values()]
     figure.legend(
         handles, [f"{share:.0%}" for share in SHARES], loc="lower center", ncols=len(SHARES), frameon=False,
         title="squares that hold this share of the gradient", title_fontsize=7,
     )  # fmt: skip
     figure.subplots_adjust(
-        left=0.3 / wide, right=1 - 0.1 / wide, top=1 - 0.25 / tall, bottom=0.7 / tall, wspace=0.08, hspace=0.15
+        left=0.3 / wide, right=1 - 0.1 / wide, top=1 - 0.35 / tall, bottom=0.7 / tall, wspace=0.08, hspace=0.32
     )
     return figure
 
@@ -59,14 +73,16 @@ def draw_spectra(seen: Seen) -> Figure:
     panels = 1 + len(with_blocks)
     across = min(panels, 3)
     down = -(-panels // across)
-    figure = Figure(figsize=(PAGE_INCHES * max(across, 2) / 3, 2.5 * down))
+    names = -(-(1 + len(seen.networks)) // across)
+    size = (PAGE_INCHES * max(across, 2) / 3, 2.3 * down + 0.15 * names)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).flatten()
     _draw_errors(axes[0], seen)
     for axis, inside in zip(axes[1:], with_blocks, strict=False):
         _draw_features(axis, inside)
     for axis in axes[panels:]:
         axis.set_axis_off()
-    figure.tight_layout()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=across, frameon=False)
     return figure
 
 
@@ -76,11 +92,10 @@ def _draw_errors(axis: Axes, seen: Seen) -> None:
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         _curve(axis, inside.error, color=colour, linestyle=dash, label=label(inside.subject.title, 22))
     axis.axvline(0.5 / seen.scale, color="#AAAAAA", lw=0.6)
-    axis.annotate(" limit of LR", (0.5 / seen.scale, 0.03), xycoords=("data", "axes fraction"), ha="left", fontsize=6)
+    axis.annotate(" limit of LR", (0.5 / seen.scale, 0.03), xycoords=("data", "axes fraction"), ha="left", fontsize=6.5)
     axis.set_title("error of luma")
     axis.set_xlabel("cycles per SR pixel")
     axis.set_ylabel("power [dB]")
-    axis.legend(frameon=False)
 
 
 def _draw_features(axis: Axes, inside: Inside) -> None:
@@ -89,7 +104,8 @@ def _draw_features(axis: Axes, inside: Inside) -> None:
     for position, (name, shade) in enumerate(zip(blocks, shades, strict=True)):
         ends = position in (0, len(blocks) - 1)
         _curve(axis, inside.features[name], color=shade, label=label(name, 18) if ends else "_")
-    axis.set_title(f"{label(inside.subject.title, 22)}: features")
+    title = f"{label(inside.subject.title, 30)}: features"
+    axis.set_title("\n".join(lines_within(title, 72 * _PANEL_IN, 8, 2)))
     axis.set_xlabel("cycles per LR pixel")
     axis.set_ylabel("power [dB]")
     axis.legend(frameon=False)

@@ -8,13 +8,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
-from safmn_bench.analysis.plots.style import COLOURS, DASHES, label, style
+from safmn_bench.analysis.plots.style import COLOURS, COLUMN_INCHES, DASHES, label, style
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
 
 SEEDS = (2, 3, 4, 5, 6, 8, 10, 14, 20, 30)
 _TICKS = (2, 3, 5, 10, 20, 30)
 _COLUMNS = 3
-_PANEL_INCHES = (2.3, 2.2)
+_PANEL_INCHES = (2.29, 2.2)
 _ROW_INCHES = 0.26
 
 
@@ -51,7 +51,7 @@ def power_figure(known: Mapping[tuple[str, str], Noise], *, networks: int, chanc
     columns = min(_COLUMNS, len(known))
     rows = -(-len(known) // columns)
     width, height = _PANEL_INCHES
-    figure = Figure(figsize=(max(3.4, width * columns), height * rows + 0.6), layout="constrained")
+    figure = Figure(figsize=(max(COLUMN_INCHES, width * columns), height * rows + 0.6), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, ((dataset, metric), noise) in zip(panels, known.items(), strict=False):
         _draw_panel(axes, dataset, metric, noise, networks, chance)

@@ -65,7 +65,7 @@ _COLOURS = "cividis"  # made for colour-blind and colour-seeing readers alike; m
 
 
 def draw(lr: torch.Tensor, features: Features, *, title: str) -> Figure:
-    """The figure, 7 inches wide: `lr` is uint8 (3, h, w). Each panel has its own colour scale, written under it."""
+    """The figure, a page wide: `lr` is uint8 (3, h, w). Each panel has its own colour scale, written under it."""
     panels: list[tuple[str, np.ndarray | None]] = [("LR input", None)]
     panels += [(_level(index), level) for index, level in enumerate(features.levels)]
     panels += [("aggregated", features.aggregated), ("attended output", features.attended)]

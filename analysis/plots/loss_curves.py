@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from safmn_bench.ablations.record import Record, RunFolder
-from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
+from safmn_bench.analysis.plots.style import COLOURS, DASHES, label, lines_within
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.files import csv_rows
 from safmn_bench.profiling.common.layout import counted
@@ -116,6 +116,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], *, window: int) -> Figure:
 
 _COLUMNS = 5  # of panels
 _PANEL_INCHES = 1.25
+_TITLE_POINTS = 72.0  # width of a panel's title: its axes' share of 6 inches, and the gap
 
 
 def panels(names: Sequence[str], *, apart: bool) -> tuple[Figure, dict[str, Axes]]:
@@ -129,7 +130,7 @@ def panels(names: Sequence[str], *, apart: bool) -> tuple[Figure, dict[str, Axes
     figure = Figure(figsize=(6.0, 0.6 + _PANEL_INCHES * rows), layout="constrained")
     grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for index, (axes, name) in enumerate(zip(grid, names, strict=False)):
-        axes.set_title(label(name, 20), fontsize=7)
+        axes.set_title("\n".join(lines_within(label(name), _TITLE_POINTS, 7, 2)), fontsize=7)
         if index + _COLUMNS >= len(names):  # the lowest of its column
             axes.set_xlabel("iteration")
             axes.tick_params(labelbottom=True)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from safmn_bench.analysis.plots.label_placement import Anchor, Box, distance, misleading, place
-from safmn_bench.analysis.plots.style import COLOURS, label
+from safmn_bench.analysis.plots.style import COLOURS, PAGE_INCHES, label
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front
 
 POINTS2_PER_K = 0.22  # area of a mark, in square points, per thousand parameters
@@ -31,13 +31,13 @@ _LINEAR_BELOW = 5.0  # largest cost over smallest, up to which a logarithmic axi
 
 
 def draw(points: Sequence[Point], *, x_title: str, y_title: str, trained: str = "") -> Figure:
-    """The figure, 6.0 x 4.0 inches, or 7.0 wide with a list of numbers.
+    """The figure, 6.0 x 4.0 inches, or a page wide with a list of numbers.
 
     `trained`: how long the measured networks were, such as `3,000 iterations`.
     """
     names = shown_names(points)
     listed = [f"{name}  {label(point.label)}" for name, point in zip(names, points, strict=True) if name.isdecimal()]
-    figure = Figure(figsize=(7.0 if listed else 6.0, 4.0), layout="constrained")
+    figure = Figure(figsize=(PAGE_INCHES if listed else 6.0, max(4.0, 1.1 + 0.122 * len(listed))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xlabel(x_title)
@@ -51,7 +51,9 @@ def draw(points: Sequence[Point], *, x_title: str, y_title: str, trained: str = 
     _legend(axes, points, trained)
     if listed:
         blanks = [axes.plot([], [], linestyle="none")[0] for _ in listed]
-        figure.legend(blanks, listed, loc="outside right upper", handlelength=0, handletextpad=0, frameon=False)
+        figure.legend(
+            blanks, listed, loc="outside right upper", handlelength=0, handletextpad=0, labelspacing=0.25, frameon=False
+        )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the labels are placed for this very layout
     _draw_labels(figure, axes, points, names)

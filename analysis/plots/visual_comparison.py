@@ -16,7 +16,7 @@ from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.metrics import metrics_in
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, evaluating, image_score, super_resolved
 from safmn_bench.ablations.scoring.tiling import tiling_for
-from safmn_bench.analysis.plots.style import PAGE_INCHES, label
+from safmn_bench.analysis.plots.style import PAGE_INCHES, label, lines_within
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.peers.bicubic import Bicubic
 from safmn_bench.profiling.common.images import image_size
@@ -85,10 +85,11 @@ def _enlarged(network: nn.Module, pair: Pair, device: torch.device) -> torch.Ten
 
 
 _BOX_COLOUR = "#D55E00"
-_CAPTION_INCHES = 0.32
+_NARROWEST_INCHES = 0.87  # a crop: the scores under it stand on one line
+_MOST_LINES = 2  # of a name
 _GAP_INCHES = 0.07
 _WIDEST_SHARE = 0.45  # of the page, for the whole image
-_TEXT_POINTS = 6.5
+_TEXT_POINTS, _LINE_INCHES = 6.5, 0.11
 
 
 @dataclass(frozen=True)
@@ -101,49 +102,76 @@ class Layout:
     crops: tuple[tuple[float, float, float, float], ...]
 
 
-def layout(whole: float, crop: float, count: int) -> Layout:
+def layout(whole: float, crop: float, count: int, caption: float) -> Layout:
     """The whole image on the left, as high as the rows of crops beside it where the page is wide enough for that.
 
-    `whole` and `crop` are width over height. Up to six crops stand in two rows, more of them in three.
+    `whole` and `crop` are width over height, `caption` the inches under a crop. Up to six crops stand in two rows,
+    more in three; where they would be too narrow for their scores, the others go on below the whole image.
     """
+    beside = _beside(whole, crop, count, caption)
+    return beside if beside.crops[0][2] >= _NARROWEST_INCHES else _around(whole, crop, count, caption)
+
+
+def _beside(whole: float, crop: float, count: int, caption: float) -> Layout:
     rows = 2 if count <= 6 else 3
     columns = math.ceil(count / rows)
-    between = (rows - 1) * (_CAPTION_INCHES + _GAP_INCHES)
+    between = (rows - 1) * (caption + _GAP_INCHES)
     room = PAGE_INCHES - columns * _GAP_INCHES
     crop_height = (room - whole * between) / (rows * whole + columns * crop)
     whole_width = whole * (rows * crop_height + between)
     if not 0 < whole_width <= _WIDEST_SHARE * PAGE_INCHES:
         whole_width = _WIDEST_SHARE * PAGE_INCHES
         crop_height = (room - whole_width) / columns / crop
-    step = crop_height + _CAPTION_INCHES + _GAP_INCHES
+    step = crop_height + caption + _GAP_INCHES
     places = tuple(
         (whole_width + _GAP_INCHES + i % columns * (crop_height * crop + _GAP_INCHES), i // columns * step,
          crop_height * crop, crop_height)
         for i in range(count)
     )  # fmt: skip
-    height = max(rows * step, whole_width / whole + _CAPTION_INCHES)
+    height = max(rows * step, whole_width / whole + caption)
     return Layout(height, (0.0, 0.0, whole_width, whole_width / whole), places)
 
 
+_ACROSS, _LEFT = 7, 3  # crops side by side on a page, and how many of them the whole image takes the place of
+
+
+def _around(whole: float, crop: float, count: int, caption: float) -> Layout:
+    across = (PAGE_INCHES + _GAP_INCHES) / _ACROSS
+    width, step = across - _GAP_INCHES, (across - _GAP_INCHES) / crop + caption + _GAP_INCHES
+    whole_width = _LEFT * across - _GAP_INCHES
+    rows_beside = math.ceil((whole_width / whole + caption) / step)
+    free = [(row, column) for row in range(rows_beside) for column in range(_LEFT, _ACROSS)]
+    below = ((rows_beside + i // _ACROSS, i % _ACROSS) for i in range(count))
+    places = [*free, *below][:count]
+    height = (max(rows_beside - 1, places[-1][0]) + 1) * step
+    crops = tuple((column * across, row * step, width, width / crop) for row, column in places)
+    return Layout(height, (0.0, 0.0, whole_width, whole_width / whole), crops)
+
+
 def draw(hr: torch.Tensor, box: CropBox, crops: Sequence[Crop], *, title: str) -> Figure:
-    """The figure, 7 inches wide: `hr`, uint8 (3, H, W), with the box in it, and the crops."""
-    places = layout(hr.shape[2] / hr.shape[1], box.width / box.height, len(crops))
+    """The figure, a page wide: `hr`, uint8 (3, H, W), with the box in it, and the crops."""
+    lines = max(len(_name_lines(crop, _NARROWEST_INCHES)) for crop in crops)
+    below = _GAP_INCHES + (lines + 1) * _LINE_INCHES
+    places = layout(hr.shape[2] / hr.shape[1], box.width / box.height, len(crops), below)
     figure = Figure(figsize=(PAGE_INCHES, places.height))
     whole = _show(figure, places.whole, hr, label(title, 60))
     whole.add_patch(
         Rectangle((box.x - 0.5, box.y - 0.5), box.width, box.height, fill=False, edgecolor=_BOX_COLOUR, linewidth=1.2)
     )
     for place, crop in zip(places.crops, crops, strict=True):
-        _show(figure, place, crop.rgb, caption(crop))
+        _show(figure, place, crop.rgb, caption(crop, place[2]))
     return figure
 
 
-def caption(crop: Crop) -> str:
-    """The method, and its scores: PSNR [dB] / SSIM."""
+def caption(crop: Crop, inches: float) -> str:
+    """The method in lines of a width, and its scores: PSNR [dB] / SSIM."""
     metrics, score = metrics_in([]), crop.score
-    if score is None:
-        return f"{label(crop.label, 24)}\n{' / '.join(metric.heading(metric.title) for metric in metrics)}"
-    return f"{label(crop.label, 24)}\n{' / '.join(f'{score[m.name]:.{m.digits.paper}f}' for m in metrics)}"
+    shown = [m.heading(m.title) if score is None else f"{score[m.name]:.{m.digits.paper}f}" for m in metrics]
+    return "\n".join([*_name_lines(crop, inches), " / ".join(shown)])
+
+
+def _name_lines(crop: Crop, inches: float) -> list[str]:
+    return lines_within(label(crop.label), 72 * inches, _TEXT_POINTS, _MOST_LINES)
 
 
 def _show(figure: Figure, place: tuple[float, float, float, float], rgb: torch.Tensor, text: str) -> Axes:

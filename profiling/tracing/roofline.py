@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -25,6 +26,9 @@ from safmn_bench.profiling.common.files import write_atomically
 from safmn_bench.profiling.counting.flops import count
 from safmn_bench.profiling.tracing.profiler import Operation
 from safmn_bench.profiling.tracing.traffic import Work
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,30 +74,45 @@ def points(operations: Sequence[Operation], work: Work) -> list[Point]:
     ]
 
 
-def draw(path: Path, title: str, points: Sequence[Point], ceilings: Ceilings) -> None:
-    """Write the picture: on the left operations/s over intensity, on the right bytes/s of every operation."""
-    from matplotlib.figure import Figure  # slow to import, and only pictures need it
+_PAGE_INCHES = 6.875  # the page of a paper in two columns, where the picture stands unscaled
+_BAR_INCHES = 0.15
+_NAME_LONGEST = 60  # characters
 
-    figure = Figure(figsize=(15, 8), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    figure.suptitle(title)
-    _roof(left, [p for p in points if p.flop_per_s], ceilings)
-    _bars(right, points, ceilings)
-    figure.legend(fontsize=8, loc="outside lower center", markerscale=0.4, ncols=3)
+
+def draw(path: Path, title: str, points: Sequence[Point], ceilings: Ceilings) -> None:
+    """Write the picture: above operations/s over intensity, below bytes/s of every operation, by number and name."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lower().removeprefix("."), dpi=150)
+    picture(title, points, ceilings).savefig(buffer, format=path.suffix.lower().removeprefix("."), dpi=300)
     write_atomically(path, lambda handle: handle.write(buffer.getvalue()))
 
 
+def picture(title: str, points: Sequence[Point], ceilings: Ceilings) -> "Figure":
+    """The picture, a page wide."""
+    from matplotlib import rc_context  # slow to import, and only pictures need it
+    from matplotlib.figure import Figure
+
+    high = 0.7 + _BAR_INCHES * len(points)
+    with rc_context({"font.size": 7, "axes.titlesize": 7, "figure.titlesize": 8, "text.parse_math": False}):
+        figure = Figure(figsize=(_PAGE_INCHES, 3.4 + high), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=(3.4, high), squeeze=False)[:, 0]
+        above.suptitle(title, wrap=True)
+        _roof(above.add_subplot(), points, ceilings)
+        _bars(below.add_subplot(), points, ceilings)
+    return figure
+
+
 def _roof(axes, points: Sequence[Point], ceilings: Ceilings) -> None:
+    counted = [(number, point) for number, point in enumerate(points, start=1) if point.flop_per_s]
+    intensities = [point.intensity for _, point in counted]
     ridge = ceilings.flop_per_s / ceilings.bytes_per_s
-    low, high = min([0.05, *(p.intensity for p in points)]) / 2, max([4 * ridge, *(2 * p.intensity for p in points)])
+    low, high = min([0.05, *intensities]) / 2, max([4 * ridge, *(2 * each for each in intensities)])
     roof = [ceilings.bytes_per_s * low / 1e9, ceilings.flop_per_s / 1e9, ceilings.flop_per_s / 1e9]
     axes.loglog([low, ridge, high], roof, color="black")
-    for number, point in enumerate(points, start=1):
-        label = f"{number}  {point.name}  ({100 * point.share:.0f} % of the time)"
-        axes.scatter(point.intensity, point.flop_per_s / 1e9, s=30 + 1500 * point.share, alpha=0.6, label=label)
-        axes.annotate(str(number), (point.intensity, point.flop_per_s / 1e9), ha="center", va="center", fontsize=8)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    for number, point in counted:
+        axes.scatter(point.intensity, point.flop_per_s / 1e9, s=30 + 500 * point.share, alpha=0.6)
+        axes.annotate(str(number), (point.intensity, point.flop_per_s / 1e9), ha="center", va="center")
     axes.set_xlabel("operations per byte")
     axes.set_ylabel("achieved 10⁹ operations/s")
     rate, copied = ceilings.flop_per_s / 1e9, ceilings.bytes_per_s / 1e9
@@ -102,11 +121,12 @@ def _roof(axes, points: Sequence[Point], ceilings: Ceilings) -> None:
 
 
 def _bars(axes, points: Sequence[Point], ceilings: Ceilings) -> None:
-    names = [point.name for point in reversed(points)]
-    axes.barh(names, [point.bytes_per_s / 1e9 for point in reversed(points)], color="tab:blue", alpha=0.7)
+    names = [f"{p.name[:_NAME_LONGEST]}, {100 * p.share:.0f} % of the time  {i}" for i, p in enumerate(points, start=1)]
+    axes.barh(names, [point.bytes_per_s / 1e9 for point in points], color="tab:blue", alpha=0.7)
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
     axes.axvline(ceilings.bytes_per_s / 1e9, color="black")
-    axes.set_xlabel("achieved 10⁹ bytes/s of operands (line: copy; caches can exceed it)")
-    axes.tick_params(axis="y", labelsize=7)
+    axes.set_xlabel("achieved 10⁹ bytes/s of operands\n(line: copy; caches can exceed it)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -283,8 +283,8 @@ def test_crops_are_the_box_of_each_and_their_scores_of_the_whole_image(picture_f
 def test_caption_has_psnr_and_ssim_and_hr_their_names():
     rgb = torch.zeros(3, 8, 8, dtype=torch.uint8)
     score = ImageScore("a", {"psnr_y_db": 34.567, "ssim_y": 0.94786})
-    assert visual_comparison.caption(Crop("safmn", rgb, score)) == "safmn\n34.57 / 0.9479"
-    assert visual_comparison.caption(Crop("HR", rgb, None)) == "HR\nPSNR [dB] / SSIM"
+    assert visual_comparison.caption(Crop("safmn", rgb, score), 1.0) == "safmn\n34.57 / 0.9479"
+    assert visual_comparison.caption(Crop("HR", rgb, None), 1.0) == "HR\nPSNR [dB] / SSIM"
 
 
 def inside(figure: Figure, axes: Axes) -> bool:
