@@ -27,6 +27,8 @@ from safmn_bench.profiling.common.places import (
     write_to_stream,
 )
 
+_LINE = 110  # characters of an object or a list that stands on one line
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` with a binary file that becomes `path` only when all of it is on the disk.
@@ -74,8 +76,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, indented, non-finite numbers refused (JSON has none)."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write JSON atomically, indented, non-finite numbers refused (JSON has none).
+
+    What holds no further object or list stands on one line where that has room: the scores of an image.
+    """
+    write_text(path, _indented(json.loads(json.dumps(value, allow_nan=False))) + "\n")
+
+
+def _indented(value: Any, indent: str = "") -> str:
+    """A value of JSON, as it is written behind its key at that indentation."""
+    short = json.dumps(value)
+    inner = list(value.values() if isinstance(value, dict) else value) if isinstance(value, dict | list) else []
+    if not inner or (len(short) <= _LINE and not any(isinstance(item, dict | list) for item in inner)):
+        return short
+    keys = [f"{json.dumps(key)}: " for key in value] if isinstance(value, dict) else [""] * len(inner)
+    deeper = indent + "  "
+    lines = [f"{deeper}{key}{_indented(item, deeper)}" for key, item in zip(keys, inner, strict=True)]
+    left, right = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    return "\n".join([left, ",\n".join(lines), indent + right])
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import json
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +41,16 @@ def test_folder_that_is_a_file_is_one_clear_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Choose a folder that you may write to"):
         write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_json_has_the_scores_of_an_image_on_one_line_and_reads_back_as_it_was(tmp_path: Path):
+    images = {f"img_{i:03}": {"psnr_y_db": 30.186026593161273 + i, "ssim_y": None} for i in range(100)}
+    record = {"scores": {"B100": {"images": images}}, "uncounted_ops": {}, "text": "x" * 200, "far": [["y" * 120], []]}
+    write_json(tmp_path / "a.json", record)
+    written = (tmp_path / "a.json").read_text()
+    assert json.loads(written) == record
+    assert '        "img_099": {"psnr_y_db": 129.18602659316127, "ssim_y": null}\n' in written
+    assert len(written.splitlines()) == 100 + 16
 
 
 def test_json_has_no_nan(tmp_path: Path):
