@@ -14,7 +14,7 @@ from torch import nn
 
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.ablations.scoring.loading import load, needs_weights
-from safmn_bench.analysis.stats.groups import find_runs
+from safmn_bench.analysis.stats.reading import find_runs
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError, normalised, printable
 from safmn_bench.models.names import find_candidate, trained_name

@@ -49,6 +49,11 @@ class _Draws(TorchDispatchMode):
         self.seeds = seeds
         self.targets: list[torch.Tensor] = []  # kept alive: a freed one's memory could become another's
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Not to be hidden from torch.compile: that alone would import it, 2 s for a network drawn by name."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         drawing = torch.Tag.nondeterministic_seeded in func.tags
         if drawing and self.seeds is not None:

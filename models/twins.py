@@ -44,6 +44,7 @@ def same_function(first: SAFMNConfig, second: SAFMNConfig) -> bool:
     return distance(first, second) <= TOLERANCE
 
 
+@lru_cache(maxsize=4096)
 def distance(first: SAFMNConfig, second: SAFMNConfig) -> float:
     """The largest difference of one block's outputs, as a share of the largest output."""
     output, other = (_output(replace(config, n_blocks=1)) for config in (first, second))

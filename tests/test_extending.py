@@ -19,7 +19,8 @@ from safmn_bench.analysis.findings.rows import budgets, ranking
 from safmn_bench.analysis.findings.runs import read_study
 from safmn_bench.analysis.report import main as report
 from safmn_bench.analysis.stats.entries import FIGURES, Figure
-from safmn_bench.analysis.stats.groups import find_runs, measure
+from safmn_bench.analysis.stats.groups import measure
+from safmn_bench.analysis.stats.reading import find_runs
 from safmn_bench.analysis.tables import main as tables
 from safmn_bench.models.blocks import NORMS
 from safmn_bench.models.catalog import MODELS, Model

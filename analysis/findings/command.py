@@ -4,6 +4,7 @@ Byte for byte the same each time: nothing depends on the time, on the order of f
 folder lies; networks run on one thread of the CPU, since sums over threads decide the last bits.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -26,7 +27,7 @@ from safmn_bench.analysis.findings.rows import (
     ranking,
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
-from safmn_bench.analysis.plots.command import Runs, difference_figure, loss_figure, tradeoff_figure
+from safmn_bench.analysis.plots.command import Runs, curves_of, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
 from safmn_bench.analysis.stats.groups import BASELINE
@@ -72,10 +73,10 @@ def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
     """Name -> how to draw it: Figure 1, both forms of Figure 7, and the differences."""
     records = [record for _, record in study.runs]
     figures: dict[str, Callable[[], Figure]] = {"figure1": lambda: tradeoff_figure(records, Profiles(), SCALE)}
-    runs = loss_runs(study)
-    figures["figure7"] = lambda: loss_figure(runs, SCALE)
+    curves = functools.cache(lambda: curves_of(loss_runs(study), SCALE))
+    figures["figure7"] = lambda: loss_figure(curves())
     if study.baseline and len(study.rows) > 1:
-        figures["figure7_differences"] = lambda: cast(Figure, difference_figure(runs, SCALE))
+        figures["figure7_differences"] = lambda: cast(Figure, difference_figure(curves()))
     dataset = headline(study)
     if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
         figures["differences"] = lambda: delta_figure(study.rows, dataset)

@@ -30,6 +30,8 @@ COLLAPSE_COLUMNS = (
 )
 MEAN = "mean of seeds"
 Rows = list[dict[str, Any]]
+BySeed = dict[int, list[Record]]
+"""Seed -> its runs, in order."""
 
 
 def ranking(study: Study) -> Rows:
@@ -69,28 +71,40 @@ def budgets(study: Study) -> Rows:
     themselves, which no shorter run can be expected to beat.
     """
     rows: Rows = []
+    full, longest = _by_seed(study.records), _longest(study)
     for iterations, records in study.shorter.items():
-        for seed in seeds_of(records):
+        for seed, runs in _by_seed(records).items():
             for dataset, metric in _scored(study):
-                ours = of_seed(records, seed, dataset, metric)
-                same = of_seed(study.records, seed, dataset, metric)
+                ours = of_seed(runs, seed, dataset, metric)
+                same = of_seed(full.get(seed, []), seed, dataset, metric)
                 means = seed_means(study.rows, dataset, metric)
                 for words, theirs in ((f"seed {seed}", same), (MEAN, means)):
-                    what = {"iterations": iterations, "seed": seed, "compared_with": words}
-                    rows += _compared(study, records, what, (dataset, metric), ours, theirs)
-    return rows + _seeds_compared(study)
+                    what = {"iterations": iterations, "share": iterations / longest, "seed": seed}
+                    what |= {"compared_with": words}
+                    rows += _compared(full, runs, what, (dataset, metric), ours, theirs)
+    return rows + _seeds_compared(study, full)
 
 
-def _seeds_compared(study: Study) -> Rows:
+def _by_seed(records: Sequence[Record]) -> BySeed:
+    """Found once: pairs of seeds grow with the square of their number."""
+    return {seed: [record for record in records if record.seed == seed] for seed in seeds_of(records)}
+
+
+def _seeds_compared(study: Study, full: BySeed) -> Rows:
     """The full runs of each pair of seeds."""
     rows: Rows = []
-    seeds, full = seeds_of(study.records), max(map(planned_iterations, study.records))
-    for first, second in ((a, b) for a in seeds for b in seeds if a < b):
-        for dataset, metric in _scored(study):
-            ours, theirs = (of_seed(study.records, seed, dataset, metric) for seed in (first, second))
-            what = {"iterations": full, "seed": first, "compared_with": f"seed {second}"}
-            rows += _compared(study, study.records, what, (dataset, metric), ours, theirs)
+    longest = _longest(study)
+    scores = {(seed, where): of_seed(runs, seed, *where) for seed, runs in full.items() for where in _scored(study)}
+    for first, second in ((a, b) for a in full for b in full if a < b):
+        for where in _scored(study):
+            what = {"iterations": longest, "share": 1.0, "seed": first, "compared_with": f"seed {second}"}
+            rows += _compared(full, full[first], what, where, scores[first, where], scores[second, where])
     return rows
+
+
+def _longest(study: Study) -> int:
+    """The most iterations of any full run."""
+    return max(map(planned_iterations, study.records))
 
 
 def _scored(study: Study) -> Iterator[tuple[str, str]]:
@@ -98,24 +112,25 @@ def _scored(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _compared(
-    study: Study,
-    records: Sequence[Record],
+    full: BySeed,
+    runs: Sequence[Record],
     what: Mapping[str, Any],
     where: tuple[str, str],
     ours: Mapping[str, float],
     theirs: Mapping[str, float],
 ) -> Rows:
-    """One row, or none where fewer than two networks are in both; seconds are those of the networks in both."""
+    """One row, or none where fewer than two networks are in both; seconds are those of the networks in both.
+
+    `runs`: those of `what`'s seed, which `ours` are the scores of.
+    """
     common = [name for name in ours if name in theirs]
     if len(common) < 2:
         return []
     name, change = largest_change(ours, theirs)
-    full = max(map(planned_iterations, study.records))
-    seconds = _seconds(records, common, what["seed"])
-    whole = _seconds(study.records, common, what["seed"])
+    seconds, whole = _seconds(runs, common), _seconds(full.get(what["seed"], []), common)
     return [
         {
-            **what, "share": what["iterations"] / full, "dataset": where[0], "metric": where[1],
+            **what, "dataset": where[0], "metric": where[1],
             "variants": len(common), "spearman": spearman(ours, theirs).r, "largest_change_of_place": change,
             "by_variant": name if change else "", "train_seconds": round(seconds, 3),
             "share_of_seconds": round(seconds / whole, 4) if whole else None,
@@ -123,8 +138,8 @@ def _compared(
     ]  # fmt: skip
 
 
-def _seconds(records: Sequence[Record], names: Sequence[str], seed: int) -> float:
-    return sum(record.train_seconds for record in records if record.variant in names and record.seed == seed)
+def _seconds(runs: Sequence[Record], names: Sequence[str]) -> float:
+    return sum(record.train_seconds for record in runs if record.variant in names)
 
 
 def collapses(study: Study) -> Rows:

@@ -6,19 +6,17 @@ from pathlib import Path
 
 from safmn_bench.ablations.metrics import Metric
 from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.ablations.records import RECORDS
 from safmn_bench.analysis.stats.contents import fingerprint
 from safmn_bench.analysis.stats.entries import main_setting
 from safmn_bench.analysis.stats.groups import (
     BASELINE,
-    RECORDS,
     Measured,
     datasets_of,
-    find_runs,
-    find_tuned,
-    find_unfinished,
     measure,
     metrics_of,
 )
+from safmn_bench.analysis.stats.reading import Gathered, gather
 from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.paper import read_table
@@ -79,8 +77,9 @@ def read_study(folder: Path) -> Study:
 
     Raises UserError where it has no finished run at the paper's scale, and for a shorter run scored on other images.
     """
-    runs, unfinished, tuned = _in_order(folder), find_unfinished(folder), find_tuned(folder)
-    measured = measure([record for _, record in runs], SCALE, unfinished=unfinished, tuned=tuned)
+    below = gather(folder)
+    runs = _in_order(below)
+    measured = measure([record for _, record in runs], SCALE, unfinished=below.unfinished, tuned=below.tuned)
     if not measured:
         raise UserError(
             f"{folder} has no run at scale {SCALE}, that of Tables 3 and 4. Give another folder with --runs."
@@ -88,13 +87,14 @@ def read_study(folder: Path) -> Study:
     setting = main_setting(measured)
     rows = [row for row in measured if row.setting == setting]
     shorter: dict[int, list[Record]] = {}
-    for below in sorted((folder / BUDGETS).glob("*/")):
-        for run, record in _in_order(below) if any(below.glob(RECORDS)) else ():
+    for budget in sorted((folder / BUDGETS).glob("*/")):
+        for run, record in _in_order(gather(budget)) if any(budget.glob(RECORDS)) else ():
             _require_same_images(run, record, rows)
             shorter.setdefault(planned_iterations(record), []).append(record)
     return Study(
-        folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=unfinished, tuned=tuned
-    )
+        folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=below.unfinished,
+        tuned=below.tuned,
+    )  # fmt: skip
 
 
 def _require_same_images(run: RunFolder, record: Record, rows: Sequence[Measured]) -> None:
@@ -109,9 +109,9 @@ def _require_same_images(run: RunFolder, record: Record, rows: Sequence[Measured
             )
 
 
-def _in_order(folder: Path) -> list[tuple[RunFolder, Record]]:
+def _in_order(below: Gathered) -> list[tuple[RunFolder, Record]]:
     """The runs of a folder in the paper's order."""
-    return sorted(find_runs(folder), key=lambda run: (paper_order(run[1].variant), run[1].scale, run[1].seed))
+    return sorted(below.runs, key=lambda run: (paper_order(run[1].variant), run[1].scale, run[1].seed))
 
 
 def planned_iterations(record: Record) -> int:

@@ -14,19 +14,22 @@ from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.networks import subjects
 from safmn_bench.analysis.plots import feature_maps, loss_curves, loss_differences, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.feature_maps import features, safm_of
-from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
+from safmn_bench.analysis.plots.loss_curves import MOST_PANELS, Curve, read_curve
 from safmn_bench.analysis.plots.options import AXES, FiguresOptions
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, dataset_of, tradeoff_points
 from safmn_bench.analysis.plots.visual_comparison import CropBox, crops_of, require_box
 from safmn_bench.analysis.stats.entries import Entry, entries_from, labelled
-from safmn_bench.analysis.stats.groups import BASELINE, find_runs, measure
+from safmn_bench.analysis.stats.groups import BASELINE, grouped
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
+from safmn_bench.analysis.stats.reading import find_runs
 from safmn_bench.models.errors import UserError, match_name
 from safmn_bench.profiling.common.devices import choose_device
+from safmn_bench.profiling.common.layout import say
 
 _SMOOTHED_SHARE = 50  # a loss curve is smoothed over one 50th of its length
 T = TypeVar("T")
 Runs = list[tuple[RunFolder, Record]]
+Curves = dict[str, list[Curve]]
 
 
 def figure1(options: FiguresOptions) -> Figure:
@@ -41,7 +44,7 @@ def tradeoff_figure(
     records: Sequence[Record], profiles: Profiles, scale: int, *, axis: str = "flops", asked: str | None = None
 ) -> Figure:
     """Figure 1 from what was read, on the dataset asked for."""
-    entries = entries_from(measure(records, scale), profiles)
+    entries = entries_from(grouped(records, scale), profiles)
     dataset = dataset_of(entries, asked)
     points = tradeoff_points(axis, entries, profiles, scale=scale, dataset=dataset)
     _say_what_is_missing(entries, dataset, sum(point.source == MEASURED for point in points))
@@ -87,40 +90,40 @@ def figure6(options: FiguresOptions) -> Figure:
     return visual_comparison.draw(pair.hr, box, crops, title=f"{image.stem} x{scale}; scores of the whole image")
 
 
-def figure7(options: FiguresOptions) -> Figure:
-    """Loss curves of runs."""
-    runs = find_runs(_required(options.runs, "--runs DIR", 7))
-    scale = options.scale or 4
-    return loss_figure(_chosen(runs, options, scale), scale, smooth=options.smooth)
-
-
-def figure7_differences(options: FiguresOptions) -> Figure | None:
-    """Losses minus the baseline's of the same seed; None where there is no baseline among the runs."""
+def figure7(options: FiguresOptions) -> dict[str, Figure]:
+    """Loss curves of runs; and minus the baseline's of the same seed, where there is a baseline among the runs."""
     runs, scale = find_runs(_required(options.runs, "--runs DIR", 7)), options.scale or 4
-    return difference_figure(_chosen(runs, options, scale), scale)
+    curves = curves_of(_chosen(runs, options, scale), scale)
+    second = difference_figure(curves)
+    return {"figure7": loss_figure(curves, options.smooth), **({"figure7_differences": second} if second else {})}
 
 
-def loss_figure(runs: Runs, scale: int, smooth: int | None = None) -> Figure:
+def loss_figure(curves: Curves, smooth: int | None = None) -> Figure:
     """Figure 7 of these runs, smoothed over so many iterations (default: a 50th of the longest)."""
-    curves = _curves(runs, scale)
     longest = max(curve.iterations[-1] for group in curves.values() for curve in group)
     return loss_curves.draw(curves, window=smooth or max(1, round(longest / _SMOOTHED_SHARE)))
 
 
-def difference_figure(runs: Runs, scale: int) -> Figure | None:
+def difference_figure(curves: Curves) -> Figure | None:
     """The same runs' losses minus the baseline's of the same seed; None without a baseline beside others."""
-    return loss_differences.draw(_curves(runs, scale), BASELINE)
+    return loss_differences.draw(curves, BASELINE)
 
 
-def _curves(runs: Runs, scale: int) -> dict[str, list[Curve]]:
-    """Network -> a loss curve per seed. Raises UserError where there is none."""
+def curves_of(runs: Runs, scale: int) -> Curves:
+    """Network -> a loss curve per seed, each file read once. Raises UserError where there is none."""
     folders = {id(record): folder for folder, record in runs}
-    curves: dict[str, list[Curve]] = {
+    curves: Curves = {
         name: [read_curve(folders[id(record)], record) for record in measured.records]
-        for name, measured in labelled(measure([record for _, record in runs], scale))
+        for name, measured in labelled(grouped([record for _, record in runs], scale))
     }
     if not curves:
         raise UserError(f"There is no finished run at scale {scale} to draw a loss curve of. Run them again.")
+    if len(curves) > MOST_PANELS:
+        say(
+            f"note: Figure 7 shows the first {MOST_PANELS} of {len(curves)} networks; figures --figure 7 --variants "
+            "chooses others.",
+            sys.stderr,
+        )
     return curves
 
 
@@ -163,12 +166,9 @@ def _required(value: T | None, option: str, figure: int) -> T:
     return value
 
 
-FIGURES: dict[int, Callable[[FiguresOptions], Figure]] = {1: figure1, 5: figure5, 6: figure6, 7: figure7}
+FIGURES: dict[int, Callable[[FiguresOptions], Figure]] = {1: figure1, 5: figure5, 6: figure6}
 
 
 def draw(number: int, options: FiguresOptions) -> dict[str, Figure]:
     """Name of its files -> figure; Figure 7 has a second form, where there is a baseline."""
-    figures = {f"figure{number}": FIGURES[number](options)}
-    if number == 7 and (second := figure7_differences(options)) is not None:
-        figures["figure7_differences"] = second
-    return figures
+    return figure7(options) if number == 7 else {f"figure{number}": FIGURES[number](options)}

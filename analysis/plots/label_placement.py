@@ -89,12 +89,15 @@ def misleading(anchor: Anchor, box: Box, others: Sequence[Anchor]) -> bool:
 def _best(anchor: Anchor, bounds: Box, obstacles: Sequence[Box], others: Sequence[Anchor]) -> Box:
     best, least = _candidate(anchor, 0.0, 0), math.inf
     for gap in _RINGS:
+        reach = anchor.box.grown(gap + 2 * _MARGIN + max(anchor.width, anchor.height))
+        near = [obstacle for obstacle in obstacles if reach.overlap(obstacle)]  # the others meet no label of this ring
         for direction in range(_DIRECTIONS):
             box = _candidate(anchor, gap, direction)
             room = box.grown(_MARGIN)
             outside = room.area - room.overlap(bounds)
-            overlap = sum(room.overlap(obstacle) for obstacle in obstacles) + 4 * outside
-            overlap += _MISLEADING * misleading(anchor, box, others)
+            overlap = sum(room.overlap(obstacle) for obstacle in near) + 4 * outside
+            if overlap < least:  # looked at before what a label would mislead to, which takes longer and only adds
+                overlap += _MISLEADING * misleading(anchor, box, others)
             if overlap < least:
                 best, least = box, overlap
         if least == 0:

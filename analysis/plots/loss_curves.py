@@ -1,10 +1,14 @@
 """Figure 7: training loss against iterations; smoothed, the raw curves faint, seeds as a band, collapses marked."""
 
+import functools
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +23,7 @@ from safmn_bench.profiling.common.files import csv_rows
 from safmn_bench.profiling.common.layout import counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """The losses of one run: `iterations` and `loss` are (n,), float64; a loss that is not finite is NaN."""
 
@@ -47,14 +51,17 @@ def read_curve(folder: RunFolder, record: Record) -> Curve:
     return Curve(record.seed, iterations, loss, collapse.get("iteration") if record.status == "collapsed" else None)
 
 
+@functools.lru_cache(maxsize=4096)
 def smoothed(curve: Curve, window: int) -> np.ndarray:
-    """Mean loss within `window` iterations around each point, (n,); one-sided at both ends, NaN left out."""
-    means = np.full(len(curve.loss), math.nan)
-    for index, at in enumerate(curve.iterations):
-        near = curve.loss[np.abs(curve.iterations - at) <= window / 2]
-        finite = near[np.isfinite(near)]
-        means[index] = finite.mean() if len(finite) else math.nan
-    return means
+    """Mean loss within `window` iterations around each point, (n,); one-sided at both ends, NaN left out.
+
+    Remembered, since limits, band, line and cross of a figure ask for it.
+    """
+    known, loss = curve.iterations[finite := np.isfinite(curve.loss)], curve.loss[finite]
+    first = np.searchsorted(known, curve.iterations - window / 2)
+    end = np.searchsorted(known, curve.iterations + window / 2, side="right")
+    # not by differences of one running sum: a crash to 1e8 would leave no digits of what follows it
+    return np.array([loss[i:j].mean() if i < j else math.nan for i, j in zip(first, end, strict=True)])
 
 
 def band(curves: Sequence[Curve], window: int) -> Band:
@@ -87,7 +94,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         ) from error
     if not rows:
         raise UserError(f"{path} holds no losses. Delete its folder and run that seed again.")
-    columns = np.array(rows).T
+    columns = np.array(sorted(rows)).T
     return columns[0], np.where(np.isfinite(columns[1]), columns[1], math.nan)
 
 
@@ -101,6 +108,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], *, window: int) -> Figure:
     `window`: iterations to smooth over. The loss axis is as high as what is shown after the first tenth, where losses
     fall; it is logarithmic where a crash is far above all else.
     """
+    networks, curves = len(curves), first_panels(curves)
     apart = len(curves) > MOST
     figure, every = panels(list(curves), apart=apart)
     low, high = _limits(curves, window)
@@ -109,14 +117,34 @@ def draw(curves: Mapping[str, Sequence[Curve]], *, window: int) -> Figure:
     for index, (name, runs) in enumerate(curves.items()):
         _draw_one(every[name], name, runs, window, index % MOST, dashed=not apart)
         _mark_collapses(every[name], runs, window, index % MOST, high)
+    share_iterations(every.values())
     figure.supylabel(f"training loss, mean over {counted(window, 'iteration')}", fontsize=8)
     _legend(figure, next(iter(every.values())), curves, apart)
+    finish(figure, len(curves), networks)
     return figure
 
 
 _COLUMNS = 5  # of panels
 _PANEL_INCHES = 1.25
 _TITLE_POINTS = 72.0  # width of a panel's title: its axes' share of 6 inches, and the gap
+MOST_PANELS = 40
+"""In eight rows, a page. Beyond that nothing is read off any more, and matplotlib takes minutes for some hundred."""
+_LAID_OUT_EACH = 15  # panels up to which each file is laid out anew, by its own format's widths of letters
+T = TypeVar("T")
+
+
+def first_panels(curves: Mapping[str, T]) -> dict[str, T]:
+    """Those networks that are shown, where there are too many."""
+    return dict(itertools.islice(curves.items(), MOST_PANELS))
+
+
+def finish(figure: Figure, shown: int, networks: int) -> None:
+    """Say in the figure how many networks it leaves out; and lay many panels out once, which is most of their time."""
+    if shown < networks:
+        figure.supxlabel(f"the first {shown} of {networks} networks", fontsize=7)
+    if shown > _LAID_OUT_EACH:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def panels(names: Sequence[str], *, apart: bool) -> tuple[Figure, dict[str, Axes]]:
@@ -128,15 +156,28 @@ def panels(names: Sequence[str], *, apart: bool) -> tuple[Figure, dict[str, Axes
         return figure, dict.fromkeys(names, axes)
     rows = math.ceil(len(names) / _COLUMNS)
     figure = Figure(figsize=(6.0, 0.6 + _PANEL_INCHES * rows), layout="constrained")
-    grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    # not by sharex and sharey: every look at a limit then asks all axes, and time grows with the square of the panels
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for index, (axes, name) in enumerate(zip(grid, names, strict=False)):
-        axes.set_title("\n".join(lines_within(label(name), _TITLE_POINTS, 7, 2)), fontsize=7)
+        # y: where it would stand; left out, matplotlib looks for ticks above every panel, in every layout
+        axes.set_title("\n".join(lines_within(label(name), _TITLE_POINTS, 7, 2)), fontsize=7, y=1.0)
+        axes.label_outer()
         if index + _COLUMNS >= len(names):  # the lowest of its column
             axes.set_xlabel("iteration")
             axes.tick_params(labelbottom=True)
     for axes in grid[len(names) :]:
         axes.set_visible(False)
     return figure, dict(zip(names, grid, strict=False))
+
+
+def share_iterations(every: Iterable[Axes]) -> None:
+    """Give all axes the limits along x that hold the data of each, with matplotlib's margins."""
+    together = list(dict.fromkeys(every))
+    low = min(axes.dataLim.x0 for axes in together)
+    high = max(axes.dataLim.x1 for axes in together)
+    margin = (high - low) * matplotlib.rcParams["axes.xmargin"]
+    for axes in together if len(together) > 1 else ():
+        axes.set_xlim(low - margin, high + margin)
 
 
 def _scale(axes: Axes, low: float, high: float) -> None:

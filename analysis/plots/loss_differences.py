@@ -13,7 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from safmn_bench.analysis.plots.loss_curves import MOST, Band, Curve, band, later, legend_columns, panels, seeds_title
+from safmn_bench.analysis.plots.loss_curves import (
+    MOST,
+    Band,
+    Curve,
+    band,
+    finish,
+    first_panels,
+    later,
+    legend_columns,
+    panels,
+    seeds_title,
+    share_iterations,
+)
 from safmn_bench.analysis.plots.style import COLOURS, DASHES, label
 from safmn_bench.profiling.common.layout import counted
 
@@ -41,9 +53,10 @@ def draw(curves: Mapping[str, Sequence[Curve]], baseline: str) -> Figure | None:
 
     More than `MOST` networks have a panel each, on common axes. The first tenth, where losses fall, is not shown.
     """
-    losses = differences(curves, baseline)
-    if not losses:
+    every_loss = differences(curves, baseline)
+    if not every_loss:
         return None
+    losses = first_panels(every_loss)
     window = max(1, round(max(run.iterations[-1] for runs in losses.values() for run in runs) / _SMOOTHED_SHARE))
     bands = {name: band(runs, window) for name, runs in losses.items()}
     colours = {name: index % MOST for index, name in enumerate(curves)}
@@ -51,6 +64,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], baseline: str) -> Figure | None:
     for name, network_band in bands.items():
         dashes = DASHES[colours[name] if len(losses) <= MOST else 0]
         _draw_one(every[name], network_band, COLOURS[colours[name]], dashes, seeds_title(name, losses[name]))
+    share_iterations(every.values())
     for axes in dict.fromkeys(every.values()):
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_ylim(*_limits(list(bands.values())))
@@ -63,6 +77,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], baseline: str) -> Figure | None:
         fontsize=8,
     )
     _legend(figure, every, len(losses) > MOST, any(len(runs) > 1 for runs in losses.values()))
+    finish(figure, len(losses), len(every_loss))
     return figure
 
 

@@ -18,7 +18,8 @@ import pandas as pd
 
 from safmn_bench.ablations.metrics import METRICS
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.stats.groups import find_runs, setting
+from safmn_bench.analysis.stats.groups import setting
+from safmn_bench.analysis.stats.reading import find_runs
 
 RUN = {
     "variant": "what was trained, as its folder is named",

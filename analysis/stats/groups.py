@@ -8,7 +8,6 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations.judging.power import Noise
@@ -23,8 +22,7 @@ from safmn_bench.ablations.judging.significance import (
 )
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
-from safmn_bench.ablations.record import TUNED, WITHOUT_RESULT, Record, RunFolder
-from safmn_bench.ablations.records import RECORDS, records_below
+from safmn_bench.ablations.record import WITHOUT_RESULT, Record
 from safmn_bench.ablations.scoring.score import comparable
 from safmn_bench.analysis.stats.contents import contents_of, differing
 from safmn_bench.models.errors import UserError
@@ -94,18 +92,23 @@ def measure(
     `unfinished`: runs without a result (`find_unfinished`); networks that halving stopped count in their family.
     `tuned`: runs at each network's own learning rate (`find_tuned`), a family of their own beside that.
     """
-    groups: dict[tuple[str, str], list[Record]] = {}
-    ended = [record for record in records if record.scale == scale and record.status not in WITHOUT_RESULT]
-    several = differing(ended)
-    for record in ended:
-        groups.setdefault((record.variant, setting(record) + contents_of(record, several)), []).append(record)
-    rows = [Measured(name=name, scale=scale, setting=shared, records=runs) for (name, shared), runs in groups.items()]
+    rows = grouped(records, scale)
     for shared in dict.fromkeys(row.setting for row in rows):
         alike = [row for row in rows if row.setting == shared]
         compared = _comparisons(alike, baseline, _stopped_beside(alike, unfinished))
         rows = [replace(row, comparisons=compared.get(row.name, {})) if row.setting == shared else row for row in rows]
     own = {(row.name, row.setting): row for row in measure(tuned, scale, baseline)} if tuned else {}
     return [replace(row, tuned=own.get((row.name, row.setting))) for row in rows]
+
+
+def grouped(records: Sequence[Record], scale: int) -> list[Measured]:
+    """The rows of `measure` without their comparisons, which are most of its work."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    ended = [record for record in records if record.scale == scale and record.status not in WITHOUT_RESULT]
+    several = differing(ended)
+    for record in ended:
+        groups.setdefault((record.variant, setting(record) + contents_of(record, several)), []).append(record)
+    return [Measured(name=name, scale=scale, setting=shared, records=runs) for (name, shared), runs in groups.items()]
 
 
 def setting(record: Record) -> str:
@@ -234,44 +237,6 @@ def _common_images(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> s
     """Images that every run has; none where two folders of one name hold different ones."""
     runs = [set(run) for by_seed in scores.values() for run in by_seed.values()]
     return set.intersection(*runs) if runs else set()
-
-
-def find_runs(runs: Path) -> list[tuple[RunFolder, Record]]:
-    """Every finished or collapsed run below `runs`, by variant, scale and seed; a record that cannot be read is told.
-
-    Raises UserError where the folder is missing or holds no such run, and where a run stands there twice.
-    """
-    everything = records_below(runs)
-    finished = [run for run in everything if run[1].status not in WITHOUT_RESULT]
-    if not finished:
-        failed = "".join(f" {len(everything)} failed, such as {r.variant}: {r.error}." for _, r in everything[:1])
-        raise UserError(f"{runs} holds no finished run ({RECORDS}).{failed} Run ablations/run.py --out {runs} first.")
-    _require_each_once(finished)
-    return finished
-
-
-def find_unfinished(runs: Path) -> list[Record]:
-    """Every run below `runs` that failed, that halving stopped, or whose record cannot be read, in the same order."""
-    return [record for _, record in records_below(runs) if record.status in WITHOUT_RESULT]
-
-
-def find_tuned(runs: Path) -> list[Record]:
-    """Every finished or collapsed run at its network's own learning rate, by variant, scale and seed."""
-    below = runs / TUNED
-    records = [record for _, record in records_below(below)] if below.is_dir() else []
-    return [record for record in records if record.status not in WITHOUT_RESULT]
-
-
-def _require_each_once(runs: Sequence[tuple[RunFolder, Record]]) -> None:
-    """Raise UserError for a copied folder: one run would count as two."""
-    seen: dict[tuple[str, str, int, int], RunFolder] = {}
-    for folder, record in runs:
-        key = (record.config_hash, record.variant, record.scale, record.seed)
-        if (other := seen.setdefault(key, folder)) is not folder:
-            raise UserError(
-                f"{other.path} and {folder.path} hold one run: the same configuration and seed {record.seed}. One is a "
-                "copy, which would count as a run of its own: take it away."
-            )
 
 
 def variants_of(records: Sequence[Record]) -> dict[str, list[Record]]:

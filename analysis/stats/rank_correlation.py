@@ -15,6 +15,7 @@ from scipy import stats
 
 from safmn_bench.ablations.judging.significance import LEVEL
 
+_Z = float(stats.norm.ppf((1 + LEVEL) / 2))
 FEWEST = 4  # networks that an interval needs: its standard error divides by n - 3
 
 
@@ -48,7 +49,7 @@ def interval_of(r: float, n: int) -> tuple[float, float] | None:
     # rankings that agree give 1 only to rounding, and Fisher's z of 1 is infinite
     if n < FEWEST or abs(r) >= 1 - 1e-12:
         return None
-    half_width = float(stats.norm.ppf((1 + LEVEL) / 2)) * math.sqrt((1 + r**2 / 2) / (n - 3))
+    half_width = _Z * math.sqrt((1 + r**2 / 2) / (n - 3))
     return math.tanh(math.atanh(r) - half_width), math.tanh(math.atanh(r) + half_width)
 
 

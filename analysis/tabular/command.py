@@ -9,8 +9,9 @@ from pathlib import Path
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.stats.entries import Entry, Value, entries_from, with_times
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, find_runs, find_tuned, find_unfinished, measure
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, measure
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
+from safmn_bench.analysis.stats.reading import gather
 from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, build
 from safmn_bench.analysis.tabular.latex import to_latex
 from safmn_bench.analysis.tabular.notes import notes_for
@@ -28,9 +29,10 @@ def table_of(
     number: int, *, runs: Path | None = None, profiles: Sequence[Path] = (), scale: int | None = None
 ) -> Table:
     """Table `number` of the paper. Raises UserError for unusable files, and for a scale that the table has not."""
-    records = [record for _, record in find_runs(runs)] if runs is not None else []
-    unfinished, tuned = (find(runs) if runs is not None else [] for find in (find_unfinished, find_tuned))
-    return tabulate(number, records, read_profiles(profiles), scale, unfinished, tuned)
+    if runs is None:
+        return tabulate(number, [], read_profiles(profiles), scale)
+    below = gather(runs)
+    return tabulate(number, below.records, read_profiles(profiles), scale, below.unfinished, below.tuned)
 
 
 def tabulate(

@@ -12,9 +12,9 @@ from safmn_bench.ablations.data.layouts import ImageFiles
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.stats.caveats import tally
-from safmn_bench.analysis.stats.groups import find_runs, find_tuned, find_unfinished
 from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
+from safmn_bench.analysis.stats.reading import gather
 from safmn_bench.analysis.webpage import rows as report_rows
 from safmn_bench.analysis.webpage.options import FILE, ReportOptions
 from safmn_bench.analysis.webpage.page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
@@ -32,13 +32,13 @@ def make(options: ReportOptions) -> Path:
     path = options.out / FILE
     device = choose_device(options.device)
     profiles = read_profiles(options.profiles)
-    runs = find_runs(options.runs)
+    below = gather(options.runs)
     show = Show(
         benchmarks=options.benchmarks, images=options.images, lam=not options.no_lam, steps=options.steps,
         device=device, window=Window(*options.lam_window) if options.lam_window else None,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
-    write_text(path, page_of(runs, show, profiles, made, find_unfinished(options.runs), find_tuned(options.runs)))
+    write_text(path, page_of(below.runs, show, profiles, made, below.unfinished, below.tuned))
     return path
 
 

@@ -16,7 +16,7 @@ from safmn_bench.ablations.judging.pilot import read_pilot
 from safmn_bench.ablations.record import RunFolder
 from safmn_bench.ablations.records import read_record, records_below
 from safmn_bench.analysis.stats.frames import load_runs
-from safmn_bench.analysis.stats.groups import find_runs, find_unfinished
+from safmn_bench.analysis.stats.reading import find_runs, find_unfinished
 from safmn_bench.analysis.tabular.command import table_of, to_csv, to_latex, to_markdown
 from safmn_bench.models.errors import UserError
 

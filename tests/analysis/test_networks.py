@@ -9,7 +9,7 @@ from trial_runs import record, write_run
 from safmn_bench.analysis.figures import main as figures
 from safmn_bench.analysis.lam import main as lam
 from safmn_bench.analysis.networks import subjects
-from safmn_bench.analysis.stats.groups import find_runs
+from safmn_bench.analysis.stats.reading import find_runs
 from safmn_bench.analysis.webpage.pictures import networks_of
 from safmn_bench.models.weights import Weights
 

@@ -1,10 +1,12 @@
 """Weights drawn by name: equal where name and shape are, of the same distribution, and the same again."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from safmn_bench.models.named_init import build_seeded
+from safmn_bench.models.named_init import _Draws, build_seeded
 from safmn_bench.models.names import find_candidate
 from safmn_bench.models.variants import VARIANTS
 
@@ -79,3 +81,8 @@ def test_training_draws_the_same_numbers_whatever_was_built():
         state(name, seed=5)
         after.append(torch.rand(3))
     assert torch.equal(*after)
+
+
+def test_a_draw_is_watched_without_importing_torch_compile():
+    """Torch wraps what watches its operations so that the first of them imports Dynamo, which takes seconds."""
+    assert Path(_Draws.__torch_dispatch__.__code__.co_filename).name == "named_init.py"

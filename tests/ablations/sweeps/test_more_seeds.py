@@ -18,7 +18,8 @@ from safmn_bench.ablations.sweeps.more_seeds import require_planned
 from safmn_bench.ablations.sweeps.options import RunOptions, arguments
 from safmn_bench.ablations.sweeps.seeds_to_detect import with_seeds
 from safmn_bench.ablations.training import checkpoint
-from safmn_bench.analysis.stats.groups import find_runs, measure
+from safmn_bench.analysis.stats.groups import measure
+from safmn_bench.analysis.stats.reading import find_runs
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.names import find_candidate
 

@@ -12,7 +12,7 @@ from short_runs import arguments, assert_same, folder_of, lines_of, sweep_argume
 
 from safmn_bench.ablations.run import main
 from safmn_bench.analysis.networks import subject_of
-from safmn_bench.analysis.stats.groups import find_runs
+from safmn_bench.analysis.stats.reading import find_runs
 
 RUN = "train.iterations=4"
 

@@ -21,8 +21,9 @@ from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.jobs import Job
 from safmn_bench.ablations.sweeps.options import arguments
 from safmn_bench.ablations.training.distributed import Group
-from safmn_bench.analysis.stats.groups import find_runs, find_tuned, measure
+from safmn_bench.analysis.stats.groups import measure
 from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.analysis.stats.reading import find_runs, find_tuned
 from safmn_bench.analysis.tabular.command import tabulate, to_csv, to_markdown
 from safmn_bench.analysis.webpage.rows import deltas
 from safmn_bench.models.errors import UserError

@@ -6,19 +6,23 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_records import scores_of, write_run
 from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study, study_record
 from scipy import stats
 
+from safmn_bench.ablations import records
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.findings.command import loss_runs
+from safmn_bench.analysis.findings.command import figures_of, loss_runs
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
 from safmn_bench.analysis.findings.runs import UNKNOWN, Study, read_study, run_commands
+from safmn_bench.analysis.plots import loss_curves
 from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.study import main
 from safmn_bench.analysis.tabular.command import tabulate, to_csv
@@ -57,6 +61,25 @@ def words(study: Study) -> str:
 def row_of(rows: list[dict], **wanted: object) -> dict:
     (found,) = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
     return found
+
+
+def test_each_file_of_a_run_is_opened_once_whatever_shows_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    opened: Counter[str] = Counter()
+    sealed, losses = records.read_sealed, loss_curves.csv_rows
+    for module, name, reads in ((records, "read_sealed", sealed), (loss_curves, "csv_rows", losses)):
+
+        def counted(given: Any, *more: Any, reads: Any = reads, **options: Any) -> Any:
+            opened[str(getattr(given, "name", given) if reads is losses else given)] += 1
+            return reads(given, *more, **options)
+
+        monkeypatch.setattr(module, name, counted)
+    study = read_study(folder)
+    figures = figures_of(study)
+    for name in ("figure7", "figure7_differences"):
+        figures[name]()
+    assert set(opened.values()) == {1}
+    kinds = Counter(Path(path).name for path in opened)
+    assert kinds == {"record.json": 18, "losses.csv": 13}  # shorter runs have no curve
 
 
 def test_shorter_runs_scored_on_other_images_of_one_name_are_refused(tmp_path: Path):

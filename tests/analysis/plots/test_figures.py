@@ -17,7 +17,9 @@ from torch import nn
 from safmn_bench.ablations.image_quality import luma_plane
 from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.analysis.figures import main
+from safmn_bench.analysis.plots import command as plots_command
 from safmn_bench.analysis.plots import loss_curves, loss_differences, tradeoff, visual_comparison
+from safmn_bench.analysis.plots.command import curves_of
 from safmn_bench.analysis.plots.feature_maps import features
 from safmn_bench.analysis.plots.label_placement import Anchor, Box, place
 from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
@@ -172,6 +174,35 @@ def test_the_difference_from_the_baseline_is_per_seed_so_what_seeds_share_cancel
     assert figure is not None
     low, high = figure.axes[0].get_ylim()
     assert -0.01 < low < 0 < 0.03 < high < 0.04
+
+
+def test_figure_7_has_a_last_panel_and_says_how_many_networks_it_leaves_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loss_curves, "MOST_PANELS", 9)
+    runs = {name: [curve(3, 2, 1)] for name in ("baseline", *"abcdefghijk")}
+    with style():
+        figures = [loss_curves.draw(runs, window=1), loss_differences.draw(runs, "baseline")]
+    told = [(sum(axes.get_visible() for axes in f.axes), f.get_supxlabel()) for f in figures if f is not None]
+    assert told == [(9, "the first 9 of 12 networks"), (9, "the first 9 of 11 networks")]
+
+
+def test_what_figure_7_leaves_out_stands_on_the_terminal_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    runs = [(write_run(tmp_path, record), record) for record in map(made_record, ("baseline", "n4", "n6"))]
+    curves_of(runs, 4)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(plots_command, "MOST_PANELS", 2)
+    assert list(curves_of(runs, 4)) == ["baseline", "n4", "n6"]
+    assert "Figure 7 shows the first 2 of 3 networks" in " ".join(capsys.readouterr().err.split())
+
+
+def test_panels_have_common_limits_without_sharing_axes_whose_time_grows_with_their_square():
+    runs = {f"n{length}": [curve(*range(1, length + 1))] for length in range(3, 13)}
+    with style():
+        axes = loss_curves.draw(runs, window=1).axes[:10]
+    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in axes}) == 1
+    assert axes[0].get_xlim() == pytest.approx((0.45, 12.55))
+    assert all(panel.get_shared_x_axes().get_siblings(panel) == [panel] for panel in axes)
 
 
 def test_without_a_baseline_there_is_no_difference_to_draw():

@@ -5,8 +5,9 @@ from pathlib import Path
 from made_records import made_record, scores_of, write_run
 
 from safmn_bench.ablations.record import Record
-from safmn_bench.analysis.stats.groups import find_runs, find_unfinished, measure
+from safmn_bench.analysis.stats.groups import measure
 from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.analysis.stats.reading import find_runs, find_unfinished
 from safmn_bench.analysis.tabular.command import tabulate, to_csv
 
 CAUSE = "by halving at iteration 50 of 100: Set5 29.10 dB"

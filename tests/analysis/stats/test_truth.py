@@ -13,8 +13,9 @@ from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.runs import read_study
 from safmn_bench.analysis.stats.caveats import caveat_notes, changes_of, tally
 from safmn_bench.analysis.stats.contents import fingerprint
-from safmn_bench.analysis.stats.groups import find_runs, find_unfinished, measure
+from safmn_bench.analysis.stats.groups import measure
 from safmn_bench.analysis.stats.profiles import Profiles
+from safmn_bench.analysis.stats.reading import find_runs, find_unfinished
 from safmn_bench.analysis.tabular.command import WRITERS, table_of, tabulate
 from safmn_bench.analysis.webpage.command import lead
 from safmn_bench.models.errors import UserError
