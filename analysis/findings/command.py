@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from safmn_bench.ablations.metrics import HEADLINE
-from safmn_bench.analysis.findings.findings import headline
+from safmn_bench.analysis.findings.findings import PUBLISHED, headline, wanted
 from safmn_bench.analysis.findings.lam import STEP_BATCH, read_lam, write_lam
 from safmn_bench.analysis.findings.options import StudyOptions
 from safmn_bench.analysis.findings.readme import readme
@@ -79,7 +79,8 @@ def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
         figures["figure7_differences"] = lambda: cast(Figure, difference_figure(curves()))
     dataset = headline(study)
     if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
-        figures["differences"] = lambda: delta_figure(study.rows, dataset)
+        paper = {network.name: network.published for network in wanted(study)}
+        figures["differences"] = lambda: delta_figure(study.rows, dataset, paper, PUBLISHED)
     return figures
 
 

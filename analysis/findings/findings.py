@@ -15,6 +15,8 @@ from safmn_bench.analysis.stats.rank_correlation import Correlation, spearman
 
 SIZE_OF_EFFECT = "DIV2K_val_psnr"
 """The published column that differences are held against: of photographs, as the benchmarks are."""
+PUBLISHED = "published, DIV2K_val, 500,000 iterations"
+"""What a figure calls that column."""
 WORST = 2
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
@@ -18,13 +19,18 @@ _PANEL_INCHES = (2.29, 2.2)
 _ROW_INCHES = 0.26
 
 
-def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
-    """Differences from the baseline with their intervals, a line per network; filled where significant."""
+def delta_figure(
+    rows: Sequence[Measured], dataset: str, paper: Mapping[str, float] | None = None, told: str = ""
+) -> Figure:
+    """Differences from the baseline with their intervals, a line per network; filled where significant.
+
+    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`.
+    """
     metric = METRICS[HEADLINE]
     compared = [(row, comparison) for row in rows if (comparison := row.comparisons.get((dataset, HEADLINE)))]
     compared.sort(key=lambda pair: pair[1].difference)
     with style():
-        figure = Figure(figsize=(6.0, 0.7 + _ROW_INCHES * len(compared)), layout="constrained")
+        figure = Figure(figsize=(6.0, 0.7 + 0.45 * bool(paper) + _ROW_INCHES * len(compared)), layout="constrained")
         axes = figure.add_subplot()
         for y, (_, comparison) in enumerate(compared):
             stands = comparison.verdict in ("", "(alone)")
@@ -32,6 +38,10 @@ def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
                 comparison.difference, y, xerr=comparison.half_width, fmt="o", color=COLOURS[0 if stands else 1],
                 capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=COLOURS[0] if stands else "none",
             )  # fmt: skip
+        published = {y: paper[row.name] for y, (row, _) in enumerate(compared) if paper and row.name in paper}
+        if published:
+            axes.plot([*published.values()], [*published], "D", color=COLOURS[2], markersize=5, markerfacecolor="none")
+            figure.legend(handles=_told(told), loc="outside lower center", ncols=2, frameon=False)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_yticks(range(len(compared)), [label(row.name) for row, _ in compared])
         axes.set_ylim(-0.7, len(compared) - 0.3)
@@ -41,6 +51,19 @@ def delta_figure(rows: Sequence[Measured], dataset: str) -> Figure:
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
     return figure
+
+
+def _told(published: str) -> list[Line2D]:
+    """Handles of a legend: circles are measured, diamonds published."""
+    marks = {
+        "measured here: stands": ("o", COLOURS[0], COLOURS[0]),
+        "measured here: may be noise": ("o", COLOURS[1], "none"),
+    }
+    marks[published] = ("D", COLOURS[2], "none")
+    return [
+        Line2D([], [], linestyle="", marker=shape, color=colour, markerfacecolor=face, markersize=5, label=title)
+        for title, (shape, colour, face) in marks.items()
+    ]
 
 
 def power_figure(known: Mapping[tuple[str, str], Noise], *, networks: int, chance: float = CHANCE) -> Figure:

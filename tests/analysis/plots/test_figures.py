@@ -20,6 +20,7 @@ from safmn_bench.analysis.figures import main
 from safmn_bench.analysis.plots import command as plots_command
 from safmn_bench.analysis.plots import loss_curves, loss_differences, tradeoff, visual_comparison
 from safmn_bench.analysis.plots.command import curves_of
+from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.feature_maps import features
 from safmn_bench.analysis.plots.label_placement import Anchor, Box, place
 from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
@@ -425,3 +426,15 @@ def test_figure_2_points_to_lam_and_a_label_needs_a_name(
 ):
     assert main(options) == 2
     assert words in capsys.readouterr().err
+
+
+def test_published_differences_stand_as_diamonds_beside_those_measured_of_the_networks_that_have_one():
+    records = [
+        made_record(name, seed, {"B100": scores_of(mean + 0.01 * seed)})
+        for name, mean in {"baseline": 26.0, "n4": 25.9, "mine": 25.8}.items() for seed in (0, 1)
+    ]  # fmt: skip
+    axes = delta_figure(measure(records, 4), "B100", {"n4": -0.22}, "published, DIV2K_val").axes[0]
+    (diamonds,) = [line for line in axes.get_lines() if line.get_marker() == "D"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["mine", "n4"]
+    assert np.asarray(diamonds.get_xydata()).tolist() == [[-0.22, 1.0]]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()][-1] == "published, DIV2K_val"
