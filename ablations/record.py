@@ -128,6 +128,8 @@ class Record:
     """Of compiling and tuning, before the first step of each sitting; 0 where nothing is compiled, on a CPU."""
     graph: str = ""
     """Whether the last sitting's steps ran as a CUDA graph (`captured`), or why not; empty where that was not asked."""
+    scored_form: str = ""
+    """The form of the network that was scored (scoring/loading.py); empty where nothing was, or before it was noted."""
     sittings: int = 1
     """How often training was started: 1, and one more for each time that it went on from a checkpoint."""
     command: str = ""

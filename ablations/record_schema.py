@@ -180,6 +180,7 @@ check_record = fields(
     config_hash=text,
     compile_seconds=number,
     graph=text,
+    scored_form=text,
     sittings=count,
     command=text,
     variant_file=text,

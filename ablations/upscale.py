@@ -19,11 +19,10 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.ablations.scoring.options import upscale_arguments
 
     options = upscale_arguments().read(argv)
-    from safmn_bench.ablations.scoring.loading import load
+    from safmn_bench.ablations.scoring.loading import for_scoring, load
     from safmn_bench.ablations.scoring.upscaling import pairs_of, upscale_file
     from safmn_bench.models.errors import UserError
     from safmn_bench.models.names import find_candidate
-    from safmn_bench.models.reparameterisation import inference_form
     from safmn_bench.profiling.common.console import progress
     from safmn_bench.profiling.common.devices import choose_device
     from safmn_bench.profiling.common.layout import counted, say
@@ -31,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     pairs = pairs_of(options.input, options.output)
     device = choose_device(options.device)
     loaded = load(find_candidate(options.model), options.scale, options.weights)
-    network = inference_form(loaded.network).to(device)
+    network, _ = for_scoring(loaded.network, device)
     failed = []
     with progress() as bar:
         for source, target in bar.track(pairs, description="Enlarging"):

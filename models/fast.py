@@ -42,6 +42,16 @@ def optimise(network: Network, *, training: bool = False) -> Network:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def has_fast_form(network: nn.Module) -> bool:
+    """Whether it is a network of this suite, and some part of it has a fast form; an activation alone is no reason.
+
+    Others' code may take their memory's order for granted (`view`), and nobody has measured them.
+    """
+    known = {kind for kind in FAST_FORMS if kind is not nn.GELU}
+    parts = network.modules() if type(network).__module__.startswith("safmn_bench.") else ()
+    return any(type(module) in known or hasattr(module, "fused") for module in parts)
+
+
 class FastLayerNorm2d(LayerNorm2d):
     """LayerNorm2d as one kernel over channels-last memory."""
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.record_schema import dataset
 from safmn_bench.ablations.records import forget_no_result, with_means
 from safmn_bench.ablations.runs.plan import Plan, claim, finished_record, placed
+from safmn_bench.ablations.scoring.loading import PLAIN, fast_where_known
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
 from safmn_bench.ablations.training.distributed import Group
@@ -67,12 +68,14 @@ def run_held(plan: Plan, group: Group, progress: Progress, stop: Callable[[], bo
     if not group.main:
         return None
     scores: dict[str, Any] = {}
+    form = ""
     plan.folder.record.unlink(missing_ok=True)  # of weights that are replaced now: it must not vouch for the new ones
     if trained.weights is not None:
         # under `params`, where published files have theirs: other programs open it too
         checkpoint.save(plan.folder.weights, {"params": trained.weights})
-        scores = scores_of(plan, trained.weights, stop)
-    record = record_of(plan, trained, scores)
+        network, form = scored_network(plan, trained.weights)
+        scores = scores_of(plan, network, stop)
+    record = replace(record_of(plan, trained, scores), scored_form=form)
     record.write(plan.folder)
     return record
 
@@ -112,11 +115,16 @@ def train(plan: Plan, group: Group, progress: Progress, stop: Callable[[], bool]
         board.close()
 
 
-def scores_of(plan: Plan, weights: dict[str, torch.Tensor], stop: Callable[[], bool]) -> dict[str, Any]:
-    """Final scores on every benchmark, of the saved weights in a network built anew; `stop` is asked alone."""
+def scored_network(plan: Plan, weights: dict[str, torch.Tensor]) -> tuple[nn.Module, str]:
+    """The saved weights in a network built anew, and its form in words: the fast one where the recipe allows it."""
     network = plan.candidate.build(plan.scale)
     network.load_state_dict(weights)
     network = network.to(plan.device).eval()
+    return fast_where_known(network, plan.device) if plan.recipe.compute.fast else (network, PLAIN)
+
+
+def scores_of(plan: Plan, network: nn.Module, stop: Callable[[], bool]) -> dict[str, Any]:
+    """Final scores on every benchmark; `stop` is asked alone."""
 
     def watch(*_: object) -> None:
         stop()

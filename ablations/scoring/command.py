@@ -12,12 +12,11 @@ from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_v
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images
 from safmn_bench.ablations.metrics import further_metrics
-from safmn_bench.ablations.scoring.loading import load
+from safmn_bench.ablations.scoring.loading import FAST, PLAIN, for_scoring, load
 from safmn_bench.ablations.scoring.options import FEW_IMAGES, EvaluateOptions
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, Scores, Watch, protocol_of, score
 from safmn_bench.models.catalog import caveats_of
 from safmn_bench.models.names import find_candidate
-from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.profiling.common.console import Lines, print_table, progress
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.files import csv_as_it_comes
@@ -37,6 +36,8 @@ class Scored:
     picked: str
     caveats: Sequence[str]
     score: Callable[[Benchmark, Protocol, Watch], Scores]
+    form: str = PLAIN
+    """The form of the network that is scored (`loading.for_scoring`)."""
 
 
 def evaluate(options: EvaluateOptions) -> None:
@@ -60,18 +61,18 @@ def evaluate(options: EvaluateOptions) -> None:
     show(subject, benchmarks, scores, protocol, per_image=options.per_image)
     if options.csv:
         files = {"weights": options.weights} if options.weights else {}
-        write_sidecar(options.csv, "ablations/evaluate.py", options.typed, str(device), files)
+        write_sidecar(options.csv, "ablations/evaluate.py", options.typed, str(device), files, form=subject.form)
 
 
 def subject_of(options: EvaluateOptions, device: torch.device) -> Scored:
     """The network that --model, --scale and --weights name, loaded, or bicubic."""
     loaded = load(find_candidate(options.model), options.scale, options.weights)
-    network = inference_form(loaded.network).to(device)
+    network, form = for_scoring(loaded.network, device)
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
         return score(network, benchmark, protocol, device, tile=options.tile, watch=watch)
 
-    return Scored(loaded.candidate.name, loaded.weights, loaded.picked, caveats_of(network), run)
+    return Scored(loaded.candidate.name, loaded.weights, loaded.picked, caveats_of(network), run, form)
 
 
 def score_all(
@@ -119,6 +120,9 @@ def show(
     notes += [f"{', '.join(names)}: {origin}." for origin, names in sorted(origins.items())]
     notes += [*notes_of(benchmarks), *(note for scored in scores for note in scored.notes)]
     notes += subject.caveats
+    notes += ["Scored in its fast form (models/fast.py): the means of the network as written are within 1e-5 dB."] * (
+        subject.form == FAST
+    )
     title = f"{subject.model} x{protocol.scale}"
     header = ["dataset", "image", *(metric.heading(metric.label) for metric in protocol.metrics)]
     print_table(title, header, rows, notes, text_columns=2)

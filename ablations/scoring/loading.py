@@ -7,8 +7,11 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.fast import has_fast_form, optimise
+from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
+from safmn_bench.profiling.common.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,26 @@ def load(candidate: Candidate, scale: int, weights: Path | None) -> Loaded:
     if brings_weights(candidate):
         return Loaded(candidate, network, picked="which bring their network")
     raise UserError(f"{candidate.name} needs --weights FILE: with fresh weights its output would mean nothing.")
+
+
+FAST, PLAIN = "fast form", "as written"
+
+
+def for_scoring(network: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
+    """The network deployed, on the device, as it is scored; and that form in words, for provenance."""
+    return fast_where_known(inference_form(network).to(device), device)
+
+
+def fast_where_known(network: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
+    """On a CPU the network's fast form, in place, where it has one (models/fast.py); and the form in words.
+
+    SAFMN x2 on Set5 and Set14 takes 1.8 times less processor time so, and its means stay within 1e-5 dB. A GPU has no
+    such measurement yet: as written there. On a CPU this process keeps freed memory from here on, as it is on a GPU.
+    """
+    if device.type != "cpu":
+        return network, PLAIN
+    keep_freed_memory()
+    return (optimise(network), FAST) if has_fast_form(network) else (network, PLAIN)
 
 
 def _has_parameters(network: nn.Module) -> bool:

@@ -16,7 +16,7 @@ from safmn_bench.ablations.recipe import ComputeKeys, LossKeys, Recipe
 from safmn_bench.ablations.training.checkpoint import random_state, restore_random_state
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.fast import optimise
+from safmn_bench.models.fast import has_fast_form, optimise
 from safmn_bench.profiling.common.devices import set_float32_precision
 
 
@@ -31,6 +31,8 @@ class Learner:
         self.recipe, self.group, self.device = recipe, group, group.device
         self.network = (optimise(network, training=True) if recipe.compute.fast else network).to(self.device).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        if recipe.compute.fast and self.device.type == "cpu" and has_fast_form(self.ema):
+            optimise(self.ema)  # it is only scored: the forms whose backward pass is slow serve it too
         self.weights: list[torch.Tensor] = [p for p in self.network.parameters() if p.requires_grad]
         self.averages: list[torch.Tensor] = [
             a for a, p in zip(self.ema.parameters(), self.network.parameters(), strict=True) if p.requires_grad

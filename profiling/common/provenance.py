@@ -23,10 +23,13 @@ def sidecar_of(csv: Path) -> Path:
     return csv.with_name(f"{csv.name}.json")
 
 
-def write_sidecar(csv: Path, script: str, options: Sequence[str], device: str, files: Mapping[str, Path]) -> None:
+def write_sidecar(
+    csv: Path, script: str, options: Sequence[str], device: str, files: Mapping[str, Path], **more: str
+) -> None:
     """Write it for a CSV that is written by `script`, such as ablations/evaluate.py, with these options.
 
-    `files`: what else decided its numbers, such as weights, by what it is. Beside a device or FIFO nothing is written.
+    `files`: what else decided its numbers, such as weights, by what it is; `more`: what is to be told in words, such as
+    the form of a network. Beside a device or FIFO nothing is written.
     """
     if is_stream(csv):
         return
@@ -35,6 +38,7 @@ def write_sidecar(csv: Path, script: str, options: Sequence[str], device: str, f
         "csv_sha256": sha256(csv),
         "command": shlex.join(["python", script, *map(shortened, options)]),
         "files": {what: {"name": path.name, "sha256": sha256(path)} for what, path in files.items()},
+        **more,
         "machine": machine(torch.device(device)),
         "versions": versions(),
         "commit": commit(),

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from safmn_bench.models.blocks import LayerNorm2d
 from safmn_bench.models.catalog import MODELS, build_model
-from safmn_bench.models.fast import FAST_FORMS, FastSAFM, optimise
+from safmn_bench.models.fast import FAST_FORMS, FastSAFM, has_fast_form, optimise
 from safmn_bench.models.safmn import SAFM, SAFMN, SAFMNConfig
 from safmn_bench.models.variants import VARIANTS
 from safmn_bench.profiling.common.sample_images import photograph
@@ -125,3 +126,11 @@ def test_fast_form_has_the_gradients_of_the_plain_one(name: str):
     for (key, expected), got in zip(plain.named_parameters(), fast.parameters(), strict=True):
         scale = expected.grad.abs().max() + 1e-8  # type: ignore[union-attr]
         assert (got.grad - expected.grad).abs().max() <= 1e-4 * scale, key  # type: ignore[operator]
+
+
+def test_of_others_networks_none_is_known_to_have_a_fast_form():
+    """A LayerNorm of this suite in a network of one's own: what stands around it may read memory in its order."""
+    known = {name for name in MODELS if has_fast_form(build_model(name, 4))}
+    assert {"safmn", "shufflemixer"} <= known
+    assert not {"bicubic", "carn", "imdn"} & known
+    assert not has_fast_form(nn.Sequential(nn.Conv2d(3, 8, 1), LayerNorm2d(8), nn.GELU()))

@@ -28,6 +28,7 @@ def test_run_writes_every_file_of_the_contract(photographs: Path, small_variant:
     assert (record["status"], record["iterations"], record["variant"], record["scale"]) == (
         *("finished", 12, "one_block", 4),
     )
+    assert record["scored_form"] == "fast form"
     dataset = "score"
     assert set(record["scores"]) == set(record["bicubic"]) == {dataset}
     per_image = [image["psnr_y_db"] for image in record["scores"][dataset]["images"].values()]

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,6 +62,8 @@ def test_variant_from_yaml_scores_its_weights_and_says_what_was_picked(make_imag
     printed = capsys.readouterr().out
     assert "key `params_ema` (also there: params)" in " ".join(printed.split())
     assert "A/a was scored in tiles of 8 LR pixels with an overlap of 24" in printed
+    assert "Scored in its fast form" in printed
+    assert json.loads((tmp_path / "s.csv.json").read_text())["form"] == "fast form"
 
 
 def test_scores_without_benchmarks_are_of_the_embedded_photographs(capsys):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from safmn_bench.ablations.data.benchmarks import Benchmark, Pair, open_benchmark
+from safmn_bench.ablations.scoring.loading import for_scoring
 from safmn_bench.ablations.scoring.score import (
     ImageScore,
     Protocol,
@@ -22,6 +23,7 @@ from safmn_bench.ablations.scoring.score import (
 from safmn_bench.models.catalog import build_model
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.peers.bicubic import Bicubic
+from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.weights import load_weights
 
 CPU = torch.device("cpu")
@@ -148,6 +150,17 @@ def test_bicubic_agrees_with_table_1_on_b100(shared: Shared, scale: int):
 def test_default_convention_on_set14_is_0_09_db_higher(shared: Shared):
     scores = score_bicubic(open_benchmark(shared("data/benchmarks/Set14"), 4), Protocol(scale=4))
     assert scores["psnr_y_db"] == pytest.approx(MEASURED_LUMA_SET14[4], abs=0.001)
+
+
+@pytest.mark.slow
+def test_the_form_that_is_scored_has_the_means_of_the_network_as_written(shared: Shared):
+    weights, means = shared("weights/safmn_x2.pth"), []
+    for form in (inference_form, lambda network: for_scoring(network, CPU)[0]):
+        network = build_model("safmn", 2)
+        load_weights(network, weights)
+        benchmarks = [open_benchmark(shared(f"data/benchmarks/{name}"), 2) for name in ("Set5", "Set14")]
+        means.append([score(form(network), each, Protocol(scale=2), CPU)["psnr_y_db"] for each in benchmarks])
+    assert means[1] == pytest.approx(means[0], abs=1e-5)
 
 
 @pytest.mark.parametrize(
