@@ -28,6 +28,8 @@ _COSTS = "FLOPs are multiply-adds (MACs) as fvcore counts them; activations are 
 INTERVAL = "Mean over runs ± half the 95 % t interval over seeds."
 DEVIATION = "Mean over runs ± standard deviation over seeds."
 _ASTERISK = "*: training collapsed; the scores are of weights from before."
+OF_ANY_ROW = (_COSTS, _ASTERISK)
+"""What holds of published figures as well."""
 
 
 def notes_for(

@@ -6,7 +6,7 @@ A selection leaves values and fields alone; best and second best are marked amon
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from safmn_bench.analysis.tabular.notes import DEVIATION, INTERVAL
+from safmn_bench.analysis.tabular.notes import DEVIATION, INTERVAL, OF_ANY_ROW
 from safmn_bench.analysis.tabular.table import MEASURED, PUBLISHED, Column, Piece, Row, Table
 from safmn_bench.models.errors import match_name
 from safmn_bench.models.names import network_key
@@ -114,6 +114,8 @@ def _title(title: str, kept: Sequence[str]) -> str:
 def _notes(notes: Sequence[str], kept: Sequence[str], choice: Selection) -> list[str]:
     """Without what is said about figures that are not shown."""
     told = [note for note in notes if PUBLISHED in kept or not note.startswith("Published:")]
+    if MEASURED not in kept:
+        return [note for note in told if note.startswith("Published:") or note in OF_ANY_ROW]
     if choice.spread != "interval":
         told = [note for note in told if note != INTERVAL]
     if choice.spread == "sd" and INTERVAL in notes:

@@ -1,5 +1,7 @@
 """Tables for a paper: what is chosen, and how LaTeX sets it in two common classes."""
 
+import html
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -52,12 +54,19 @@ def compiled(document: str, tables: list[str], folder: Path) -> str:
     return (folder / "all.log").read_text(errors="replace")
 
 
+def require_class(name: str, *programs: str) -> None:
+    """Skip where pdflatex, the class or a program of poppler's is missing."""
+    if missing := [program for program in ("pdflatex", "kpsewhich", *programs) if not shutil.which(program)]:
+        pytest.skip(f"needs {' and '.join(missing)} (texlive-latex-recommended, poppler-utils)")
+    if not subprocess.run(["kpsewhich", f"{name}.cls"], capture_output=True).stdout:
+        pytest.skip(f"needs LaTeX's {name} (texlive-publishers)")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
 def test_tables_compile_without_an_overfull_box_or_letters_below_7_pt(name: str, tmp_path: Path):
     option, fits = CLASSES[name]
-    if not shutil.which("pdflatex") or not subprocess.run(["kpsewhich", f"{name}.cls"], capture_output=True).stdout:
-        pytest.skip(f"needs pdflatex with {name} (texlive-publishers)")
+    require_class(name)
     tables = [
         to_latex(tabulate(number, whole_ablation(), Profiles()), Paper(fit=fit, label=f"tab:{number}{fit}"))
         for number in (1, 2, 3, 4, 5) for fit in fits
@@ -66,6 +75,59 @@ def test_tables_compile_without_an_overfull_box_or_letters_below_7_pt(name: str,
     assert "Overfull" not in log
     assert "too large" not in log  # a float for its page
     assert not [size for size in ("tiny", "resizebox", "scalebox") if size in "".join(tables)]
+
+
+STUDY = str(Path(__file__).parents[3] / "results" / "ablation" / "cpu_amd_epyc-reduced_cpu")
+TWO_PAGES = (
+    ("2", "--fit", "column", "--rows", "published"),
+    ("4", "--fit", "column", "--rows", "published"),
+    (
+        "3",
+        "--fit",
+        "column",
+        "--rows",
+        "measured",
+        "--columns",
+        "psnr",
+        "delta",
+        "--benchmarks",
+        "B100",
+        "--runs",
+        STUDY,
+    ),
+    ("1", "--fit", "page", "--rows", "published", "CARN", "IMDN", "PAN", "LAPAR-A", "ShuffleMixer", "SAFMN"),
+)
+"""Tables as a paper has them, with their places in it."""
+
+
+def letters(pdf: Path) -> list[tuple[int, str]]:
+    """Every run of letters of a PDF with its size in points."""
+    call = ["pdftohtml", "-xml", "-stdout", "-zoom", "1", "-i", str(pdf)]
+    page = subprocess.run(call, capture_output=True, text=True, check=True, timeout=60).stdout
+    sizes = dict(re.findall(r'<fontspec id="(\d+)" size="(\d+)"', page))
+    runs = re.findall(r'<text [^>]*font="(\d+)">(.*?)</text>', page)
+    return [(int(sizes[font]), html.unescape(re.sub("<[^>]+>", "", text)).strip()) for font, text in runs]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(STUDY).exists(), reason="results/ablation/ holds no such study")
+def test_a_paper_of_two_ieee_pages_holds_tables_1_to_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Text in IEEE's columns between them; only captions, which the class sets in small capitals, are below 7 pt."""
+    require_class("IEEEtran", "pdftohtml")
+    text = "Words of a paper, as wide as its column. " * 17
+    parts = []
+    for number, *options in TWO_PAGES:
+        assert main(["--table", number, "--format", "latex", "--label", f"tab:{number}", *options]) == 0
+        parts += [capsys.readouterr().out, f"{text}Table~\\ref{{tab:{number}}}.\n\n"]
+    paper = ["".join(parts)]
+    compiled("[conference]{IEEEtran}", paper, tmp_path)
+    log = compiled("[conference]{IEEEtran}", paper, tmp_path)  # references are known the second time
+    assert "Output written on all.pdf (2 pages" in log
+    assert not [word for word in ("Overfull", "undefined", "too large") if word in log]
+    words = letters(tmp_path / "all.pdf")
+    assert {text for _, text in words} >= {"ShuffleMixer", "EDSR-baseline"}
+    small = [text for size, text in words if size < 7]
+    assert [text for text in small if text.upper() != text] == []
 
 
 @pytest.mark.slow
@@ -131,6 +193,13 @@ def test_label_and_caption_are_ones_own(capsys: pytest.CaptureFixture[str]):
     assert "Measured" not in printed
     assert main(["--table", "2", "--format", "csv", "--rows", "published"]) == 2
     assert "a CSV holds every row and field" in capsys.readouterr().err
+
+
+def test_published_rows_alone_have_no_notes_on_what_was_measured():
+    notes = selected(tabulate(3, sweep(-0.2), Profiles()), Selection(rows=("published",))).notes
+    assert [note.split(":")[0].split(" as ")[0] for note in notes] == [
+        "Published", "FLOPs are multiply-adds (MACs)", "*",
+    ]  # fmt: skip
 
 
 def test_notes_are_in_words():
