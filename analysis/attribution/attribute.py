@@ -187,11 +187,15 @@ def busiest_window(picture: Picture, size: int) -> Window:
 PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
 
 
-def embedded_places(scale: int) -> list[tuple[Picture, Window]]:
-    """In the middle of photographs that anybody may show: the window with most detail, and that at the centre."""
+def embedded_places(scale: int, grids: Sequence[int] = (1,)) -> list[tuple[Picture, Window]]:
+    """In the middle of photographs that anybody may show: the window with most detail, and those of grids.
+
+    A grid of 1 is the window at the centre, one of 2 has two by two.
+    """
     places = []
     for picture in (middle_of(path, scale) for path in embedded_paths(PHOTOGRAPHS)):
-        windows = [busiest_window(picture, LAM_WINDOW), *grid_windows(picture, 1, LAM_WINDOW)]
+        evenly = [window for across in grids for window in grid_windows(picture, across, LAM_WINDOW)]
+        windows = [busiest_window(picture, LAM_WINDOW), *evenly]
         places += [(picture, window) for window in dict.fromkeys(windows)]
     return places
 

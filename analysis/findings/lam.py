@@ -1,10 +1,13 @@
 """Attribution of a study's trained variants: DI over several windows of several photographs, and one figure.
 
-Of every run whose weights are kept, on photographs that anybody may show (those inside scikit-image). Nothing that
-differs between two runs on one machine is written: no times, and the path steps go through the network in groups of a
-fixed size, since their sums round differently in others. Another processor rounds differently too.
+Of every run whose weights are kept, on photographs that anybody may show (those inside scikit-image). What lam.csv
+says already of a run whose weights are gone since then stays: a repository keeps the weights of one seed, the study is
+of all. Nothing that differs between two runs on one machine is written: no times, and the path steps go through the
+network in groups of a fixed size, since their sums round differently in others. Another processor rounds differently
+too.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,22 @@ import torch
 from safmn_bench.ablations.judging.significance import Comparison, compare
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.attribution import figure as lam_figure
-from safmn_bench.analysis.attribution.attribute import PHOTOGRAPHS, Look, embedded_places, look
+from safmn_bench.analysis.attribution.attribute import (
+    LAM_WINDOW,
+    PHOTOGRAPHS,
+    Look,
+    embedded_places,
+    grid_windows,
+    look,
+)
 from safmn_bench.analysis.findings.runs import SCALE, Study
 from safmn_bench.analysis.networks import subject_of
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import number
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.files import csv_rows, write_csv
-from safmn_bench.profiling.common.provenance import is_of, write_sidecar
+from safmn_bench.profiling.common.layout import counted, say
+from safmn_bench.profiling.common.provenance import files_of, is_of, write_sidecar
 
 FILE = "lam.csv"
 COLUMNS = (
@@ -30,6 +41,7 @@ COLUMNS = (
 )
 STEP_BATCH = 10  # path steps at once: 2,000 small activations of 64x64 pixels, at home in any memory
 _FIGURE_DPI = 150
+_GRIDS = (1, 2)  # with the busiest, up to six windows of each photograph
 Rows = list[dict[str, str]]
 
 
@@ -41,21 +53,50 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
     runs = [run for run in study.runs if run[0].weights.exists() and run[1].scores and run[1].scale == SCALE]
     if not runs:
         return []
+    before, known = _kept(study, runs, steps), files_of(study.folder / FILE)
     looks = _looks(runs, steps, device)
-    write_csv(out / FILE, COLUMNS, [_row(attributed, record) for record, attributed in looks])
+    rows = [_row(attributed, record) for record, attributed in looks]
+    by_run = {key: [row for row in [*rows, *before] if _key(row) == key] for key in _keys(study)}
+    write_csv(out / FILE, COLUMNS, [row for own in by_run.values() for row in own])
     if not is_of(out / FILE):
-        weights = {f"weights of {record.variant} seed {record.seed}": folder.weights for folder, record in runs}
+        told = {f"weights of {row['model']} seed {row['seed']}" for row in before}
+        weights = {what: known[what] for what in known if what in told}
+        weights |= {f"weights of {record.variant} seed {record.seed}": folder.weights for folder, record in runs}
         write_sidecar(out / FILE, "analysis/study.py", options, str(device), weights)
     figure = lam_figure.draw(_shown(looks), missing=_missing(study, runs))
     return [out / FILE, *lam_figure.save(figure, out / "lam", formats=("png",), dpi=_FIGURE_DPI)]
 
 
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["model"], str(row["seed"]), row["config_hash"]
+
+
+def _keys(study: Study) -> list[tuple[str, str, str]]:
+    """Of the study's runs, in its order."""
+    return list(dict.fromkeys((r.variant, str(r.seed), r.config_hash) for _, r in study.runs))
+
+
+def _kept(study: Study, runs: Sequence[tuple[RunFolder, Record]], steps: int) -> Rows:
+    """The rows of lam.csv of the study's runs whose weights are gone, of as many steps; others are told and left."""
+    gone = set(_keys(study)) - {(r.variant, str(r.seed), r.config_hash) for _, r in runs}
+    before = [row for row in read_lam(study.folder) if _key(row) in gone]
+    kept = [row for row in before if row["steps"] == str(steps)]
+    if len(kept) < len(before):
+        say(
+            f"note: {counted(len(before) - len(kept), 'row')} of {study.folder / FILE} are not of {steps} steps and "
+            "are left out: the weights that made them are gone",
+            sys.stderr,
+        )
+    return kept
+
+
 def _shown(looks: Sequence[tuple[Record, Look]]) -> list[Look]:
     """The first seed of each network, at the centre of the first photograph: a map at its edge would be cut off."""
-    centre = [attributed.window for _, attributed in looks if attributed.picture.name == PHOTOGRAPHS[0]][-1]
+    first = [(record, attributed) for record, attributed in looks if attributed.picture.name == PHOTOGRAPHS[0]]
+    (centre,) = grid_windows(first[0][1].picture, 1, LAM_WINDOW)
     shown: dict[str, Look] = {}
-    for record, attributed in looks:
-        if attributed.picture.name == PHOTOGRAPHS[0] and attributed.window == centre:
+    for record, attributed in first:
+        if attributed.window == centre:
             shown.setdefault(record.variant, attributed)
     return list(shown.values())
 
@@ -68,7 +109,7 @@ def _missing(study: Study, runs: Sequence[tuple[RunFolder, Record]]) -> list[str
 
 def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.device) -> list[tuple[Record, Look]]:
     """Every run on every window, with a progress bar over path steps."""
-    places = embedded_places(SCALE)
+    places = embedded_places(SCALE, _GRIDS)
     looks = []
     with progress() as bar:
         task = bar.add_task("Attributing", total=len(places) * len(runs) * steps)

@@ -24,12 +24,18 @@ def sidecar_of(csv: Path) -> Path:
 
 
 def write_sidecar(
-    csv: Path, script: str, options: Sequence[str], device: str, files: Mapping[str, Path], **more: str
+    csv: Path,
+    script: str,
+    options: Sequence[str],
+    device: str,
+    files: Mapping[str, Path | Mapping[str, str]],
+    **more: str,
 ) -> None:
     """Write it for a CSV that is written by `script`, such as ablations/evaluate.py, with these options.
 
-    `files`: what else decided its numbers, such as weights, by what it is; `more`: what is to be told in words, such as
-    the form of a network. Beside a device or FIFO nothing is written.
+    `files`: what else decided its numbers, such as weights, by what it is; of a file that is gone, what a sidecar of
+    before says of it. `more`: what is to be told in words, such as the form of a network. Beside a device or FIFO
+    nothing is written.
     """
     if is_stream(csv):
         return
@@ -37,7 +43,7 @@ def write_sidecar(
         "csv": csv.name,
         "csv_sha256": sha256(csv),
         "command": shlex.join(["python", script, *map(shortened, options)]),
-        "files": {what: {"name": path.name, "sha256": sha256(path)} for what, path in files.items()},
+        "files": {what: _identified(file) if isinstance(file, Path) else file for what, file in files.items()},
         **more,
         "machine": machine(torch.device(device)),
         "versions": versions(),
@@ -45,6 +51,17 @@ def write_sidecar(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     write_json(sidecar_of(csv), provenance)
+
+
+def _identified(file: Path) -> dict[str, str]:
+    return {"name": file.name, "sha256": sha256(file)}
+
+
+def files_of(csv: Path) -> dict[str, dict[str, str]]:
+    """What the sidecar of just this content says of `files`; nothing where there is no such sidecar."""
+    if not is_of(csv):
+        return {}
+    return json.loads(sidecar_of(csv).read_text(encoding="utf-8")).get("files", {})
 
 
 def is_of(csv: Path) -> bool:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from made_records import scores_of, write_run
 from made_study import COLLAPSE, NAME, PSNR_DB, SHORT_PSNR_DB, make_study, study_record
 from scipy import stats
 
 from safmn_bench.ablations import records
 from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.findings import lam
 from safmn_bench.analysis.findings.command import figures_of, loss_runs
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
 from safmn_bench.analysis.findings.readme import readme
@@ -283,5 +286,27 @@ def test_all_files_are_the_same_bytes_from_two_processes(tmp_path: Path):
     assert json.loads(files["lam.csv.json"])["machine"]["threads"] == 1
     assert "Δ DI" in files["README.md"].decode()
     rows = list(csv.DictReader(files["lam.csv"].decode().splitlines()))
-    assert len(rows) == 13 * 3 * 2  # runs, photographs, windows
+    assert len(rows) == 13 * 3 * 6  # runs, photographs, windows
     assert "seconds" not in rows[0]
+
+
+@pytest.mark.slow
+def test_attributions_of_runs_whose_weights_are_gone_stay_with_the_digests_of_those(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    folder = make_study(tmp_path, weights=True)
+    for other in set(PSNR_DB) - {"baseline"} | {"w_o_LN"}:
+        shutil.rmtree(folder / other)
+    monkeypatch.setattr(lam, "_GRIDS", (1,))
+    lam.write_lam(read_study(folder), folder, 2, torch.device("cpu"), [])
+    before = {name: (folder / name).read_bytes() for name in ("lam.csv", "lam.csv.json")}
+    (folder / "baseline" / "x4" / "seed1" / "weights.pt").unlink()
+    lam.write_lam(read_study(folder), tmp_path / "elsewhere", 2, torch.device("cpu"), [])
+    assert (tmp_path / "elsewhere" / "lam.csv").read_bytes() == before["lam.csv"]
+    sidecars = [json.loads(before["lam.csv.json"]), json.loads((tmp_path / "elsewhere" / "lam.csv.json").read_text())]
+    assert sidecars[0]["files"] == sidecars[1]["files"]
+    assert list(sidecars[0]["files"]) == ["weights of baseline seed 0", "weights of baseline seed 1"]
+    lam.write_lam(read_study(folder), folder, 3, torch.device("cpu"), [])
+    assert "6 rows of" in (said := " ".join(capsys.readouterr().err.split()))
+    assert "are not of 3 steps and are left out" in said
+    assert [row["seed"] for row in lam.read_lam(folder)] == ["0"] * 6
