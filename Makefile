@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 INSTALLED = $(VENV)/installed
 OLDER = .venv-torch-2.11
 
-.PHONY: help docs setup run test test-slow test-all test-older check gains overhead gpu gpu-bundle gpu-results clean
+.PHONY: help docs setup run test test-slow test-all test-older check gains overhead attribution gpu gpu-bundle gpu-results clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -58,6 +58,9 @@ gains: setup  ## Measure what each step of the fast SAFMN brings, on an idle mac
 
 overhead: setup  ## Measure what a sweep of many runs adds to them, on an idle machine, into results/benchmarks
 	$(BIN)/python tests/benchmarks/overhead.py --csv results/benchmarks
+
+attribution: setup  ## Measure what a path step of LAM costs beside its authors' demo, into results/benchmarks
+	$(BIN)/python tests/benchmarks/attribution.py --csv results/benchmarks
 
 gpu: setup  ## What this machine's GPU does with the suite, in nine minutes, into gpu-results.tar.gz
 	$(BIN)/python ablations/gpu.py

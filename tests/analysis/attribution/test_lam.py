@@ -1,6 +1,9 @@
 """Local attribution maps: analytic checks, the diffusion index, captum's habits, and the command."""
 
+import copy
 import csv
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -37,6 +40,7 @@ from safmn_bench.analysis.attribution.window_attribution import Attribution, att
 from safmn_bench.analysis.lam import main
 from safmn_bench.analysis.networks import Subject, freeze
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.fast import FastLayerNorm2d, FastSAFM
 from safmn_bench.models.peers.bicubic import Bicubic
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.weights import load_weights
@@ -335,6 +339,26 @@ def test_bicubic_alone_looks_at_little():
     found = look(subject, picture_of("chelsea", hr, 4), Window(120, 120, 16), method="lam", steps=50, device=CPU)
     assert found.di is not None
     assert 0.1 < found.di < 0.8  # near 0.4 on natural 256x256 pictures (specification)
+
+
+def test_a_frozen_network_has_the_form_whose_backward_pass_is_fast_and_the_same_map():
+    torch.manual_seed(0)
+    plain = SAFMN(SAFMNConfig(dim=8, n_blocks=1), scale=2).eval().requires_grad_(False)
+    frozen, lr, window = freeze(copy.deepcopy(plain)), torch.rand(1, 3, 16, 16), Window(8, 8, 8)
+    assert any(isinstance(module, FastLayerNorm2d) for module in frozen.modules())
+    assert not any(isinstance(module, FastSAFM) for module in frozen.modules())
+    maps = [attribute(net, lr, window, method="lam", steps=3, batch=2).values for net in (plain, frozen)]
+    assert float((maps[0] - maps[1]).abs().max() / maps[0].abs().max()) < 1e-4
+
+
+@pytest.mark.slow
+def test_the_measurement_of_a_path_step_compares_the_maps_that_it_times(tmp_path: Path):
+    script, table = Path(__file__).parents[2] / "benchmarks" / "attribution.py", tmp_path / "a.csv"
+    subprocess.run([sys.executable, script, "--steps", "1", "--rounds", "1", "--csv", table], check=True)
+    with table.open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [float(row["ratio_to_demo"]) > 0 for row in rows] == [True] * 3
+    assert max(float(row["largest_difference"]) for row in rows) < 1e-3
 
 
 # --- Published weights ---
