@@ -78,11 +78,17 @@ for (const box of document.querySelectorAll(".compare")) {
     box.style.setProperty("--left", `${range.value}%`);
   };
   range.addEventListener("input", () => place(range.value));
+  const [across, down] = [box.querySelector(".at-x"), box.querySelector(".at-y")];
+  const look = (x, y) => {
+    [across.value, down.value] = [x, y];
+    box.style.setProperty("--at-x", `${across.value}%`);
+    box.style.setProperty("--at-y", `${down.value}%`);
+  };
+  for (const part of [across, down]) part.addEventListener("input", () => look(across.value, down.value));
   const follow = (event) => {
     const frame = stage.getBoundingClientRect();
     place((100 * (event.clientX - frame.left)) / frame.width);
-    box.style.setProperty("--at-x", `${range.value}%`);
-    box.style.setProperty("--at-y", `${(100 * (event.clientY - frame.top)) / frame.height}%`);
+    look(range.value, (100 * (event.clientY - frame.top)) / frame.height);
   };
   stage.addEventListener("pointerdown", (event) => {
     stage.setPointerCapture(event.pointerId);
@@ -106,8 +112,16 @@ for (const box of document.querySelectorAll(".compare")) {
   const difference = box.querySelector(".difference");
   difference.addEventListener("change", () => box.classList.toggle("subtracted", difference.checked));
   const zoom = box.querySelector(".zoom");
-  zoom.addEventListener("change", () => {
+  const enlarge = () => {
     box.style.setProperty("--zoom", zoom.value);
     box.classList.toggle("zoomed", zoom.value !== "1");
+  };
+  zoom.addEventListener("change", enlarge);
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || zoom.value === "1") return;
+    zoom.value = "1";
+    enlarge();
+    zoom.focus(); // what had it may be hidden now
+    status.textContent = "The whole picture is shown.";
   });
 }

@@ -16,6 +16,7 @@ from safmn_bench.analysis.stats.profiles import Profiles, read_profiles
 from safmn_bench.analysis.stats.provenance import short_commit
 from safmn_bench.analysis.stats.reading import gather
 from safmn_bench.analysis.webpage import rows as report_rows
+from safmn_bench.analysis.webpage.keeping import Beside, Keep, inside
 from safmn_bench.analysis.webpage.options import FILE, ReportOptions
 from safmn_bench.analysis.webpage.page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
 from safmn_bench.analysis.webpage.pictures import comparison, lam_panels, networks_of
@@ -36,6 +37,7 @@ def make(options: ReportOptions) -> Path:
     show = Show(
         benchmarks=options.benchmarks, images=options.images, lam=not options.no_lam, steps=options.steps,
         device=device, window=Window(*options.lam_window) if options.lam_window else None,
+        keep=Beside(options.out / f"{path.stem}_pictures") if options.pictures == "beside" else inside,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
     write_text(path, page_of(below.runs, show, profiles, made, below.unfinished, below.tuned))
@@ -52,6 +54,7 @@ class Show:
     steps: int
     device: torch.device
     window: Window | None = None
+    keep: Keep = inside
     step_batch: int | None = None
     """Path steps at once; None lets the free memory decide, and with it the last digits of an attribution."""
 
@@ -82,6 +85,7 @@ def page_of(
         recipes=distinct(records, "recipe"),
         machines=distinct(records, "machine"),
         made=made,
+        beside=show.keep is not inside,
     )
     return render(view)
 
@@ -104,11 +108,11 @@ def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:
     items: Sequence[ImageFiles] = benchmark.items
     with progress() as bar:
         for item in bar.track(items[: show.images], description=f"Enlarging x{scale}"):
-            pictures.comparisons.append(comparison(subjects, item, scale, show.device))
+            pictures.comparisons.append(comparison(subjects, item, scale, show.device, show.keep))
         if show.lam:
             task = bar.add_task(f"Attributing x{scale}", total=show.steps * len(subjects))
             pictures.lam = lam_panels(
                 subjects, items[0].hr, scale, window=show.window, steps=show.steps, device=show.device,
-                step_batch=show.step_batch, advance=lambda steps: bar.advance(task, steps),
+                step_batch=show.step_batch, advance=lambda steps: bar.advance(task, steps), keep=show.keep,
             )  # fmt: skip
     return pictures

@@ -7,6 +7,8 @@ from safmn_bench.analysis.attribution.options import STEPS
 from safmn_bench.profiling.common.options import DEVICE_HELP, Options, Parser, output_folder, require_at_least
 
 FILE = "index.html"
+PICTURES = ("inside", "beside")
+"""The page, or a folder next to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +19,8 @@ class ReportOptions(Options):
     benchmarks: tuple[Path, ...] = ()
     """None given: embedded photographs."""
     images: int = 2
+    pictures: str = "inside"
+    """Of PICTURES."""
     no_lam: bool = False
     lam_window: tuple[int, int, int] | None = None
     """(x, y, size) in SR pixels; None: where there is most detail."""
@@ -44,6 +48,10 @@ def arguments() -> Parser[ReportOptions]:
     parser.add_argument(
         "--images", type=int, metavar="N", help="pictures to compare on; 0: none (default: %(default)s)"
     )
+    parser.add_argument(
+        "--pictures", choices=PICTURES,
+        help="inside the page, or files of DIR/index_pictures beside it, for many or large ones (default: inside)",
+    )  # fmt: skip
     parser.add_argument("--no-lam", action="store_true", help="no attribution maps, which take most of the time")
     parser.add_argument(
         "--lam-window", type=int, nargs=3, metavar=("X", "Y", "SIZE"),

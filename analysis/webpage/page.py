@@ -1,17 +1,18 @@
 """The report's page: records, profiles and pictures become one view, and the view one file of HTML.
 
 Everything is inside the file: styles, one script (the page's policy allows that very script and nothing else), charts
-as SVG, pictures as data. Every text is escaped by the templates.
+as SVG, pictures as data unless they are kept beside it. Every text is escaped by the templates.
 """
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.plots.loss_curves import Curve, read_curve
@@ -72,6 +73,8 @@ class View:
     machines: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     made: str
     """When, by which commit, with which command."""
+    beside: bool = False
+    """Whether pictures lie beside the page."""
 
 
 @dataclass
@@ -173,6 +176,7 @@ def render(view: View) -> str:
         loader=FunctionLoader(template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["breakable"] = breakable
     script, styles = template("report.js"), template("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("report.html.j2").render(
@@ -180,10 +184,15 @@ def render(view: View) -> str:
     )  # fmt: skip
     if (size := len(page.encode("utf-8", "backslashreplace"))) > MOST_BYTES:
         raise UserError(
-            f"The report would take {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}. Give fewer --images, or "
-            "fewer runs by a --runs folder with a part of them."
+            f"The report would take {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}. Keep pictures out of it "
+            "(--pictures beside), give fewer --images, or fewer runs by a --runs folder with a part of them."
         )
     return page
+
+
+def breakable(name: str) -> Markup:
+    """A name that may go on in a new line behind each `_`, `-` and `/`; copied, it is the same."""
+    return Markup(re.sub(r"(?<=[_/-])(?=[^_/-])", "<wbr>", str(escape(name))))
 
 
 def template(name: str) -> str:

@@ -1,13 +1,10 @@
-"""Pictures of the report: SR beside bicubic and HR, and attribution maps, as data inside the page."""
+"""Pictures of the report: SR beside bicubic and HR, and attribution maps; where they are kept, `keep` says."""
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import torch
 
 from safmn_bench.ablations.data.layouts import ImageFiles
@@ -26,13 +23,13 @@ from safmn_bench.analysis.attribution.objective import Window
 from safmn_bench.analysis.networks import Subject, first_seeds, subject_of, why_unused
 from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
 from safmn_bench.analysis.stats.groups import BASELINE
+from safmn_bench.analysis.webpage.keeping import Keep, inside
 from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.images import image_size
 
 MOST_NETWORKS = 8
 WIDE, HIGH = 480, 360  # HR pixels of a compared picture at most: shown one to one, since scaling hides what differs
-_QUALITY = 92  # of WebP: 40-60 KB for a compared picture, and no visible trace
 _RED = (227, 0, 15)
 
 
@@ -105,15 +102,17 @@ def networks_of(runs: Sequence[tuple[RunFolder, Record]]) -> tuple[list[Subject]
     return shown, left_out
 
 
-def comparison(subjects: Sequence[Subject], item: ImageFiles, scale: int, device: torch.device) -> Comparison:
+def comparison(
+    subjects: Sequence[Subject], item: ImageFiles, scale: int, device: torch.device, keep: Keep = inside
+) -> Comparison:
     """The middle of one picture by bicubic, every network and HR; the whole picture is enlarged and scored."""
     height, width = (side // scale * scale for side in image_size(item.hr))
     h, w = min(height, HIGH), min(width, WIDE)
     box = CropBox((width - w) // 2, (height - h) // 2, w, h)
     networks = [(subject.title, subject.network.to(device)) for subject in subjects]
     _, (hr, *others) = crops_of(item.hr, box, networks, scale, device)
-    layers = [Layer(crop.label, tensor_uri(crop.rgb), _scores(crop)) for crop in others]
-    layers.append(Layer("HR", tensor_uri(hr.rgb), "the original"))
+    layers = [Layer(crop.label, keep(_hwc(crop.rgb)), _scores(crop)) for crop in others]
+    layers.append(Layer("HR", keep(_hwc(hr.rgb)), "the original"))
     return Comparison(printable(item.name), w, h, layers, *_first_sides(subjects, others))
 
 
@@ -147,6 +146,7 @@ def lam_panels(
     device: torch.device,
     step_batch: int | None = None,
     advance: Callable[[int], object] = lambda steps: None,
+    keep: Keep = inside,
 ) -> LamPanels:
     """Figure 2 for the report's networks, on the middle of a picture; the window with most detail unless one is given.
 
@@ -165,21 +165,21 @@ def lam_panels(
     ]  # fmt: skip
     return LamPanels(
         picture=picture.name, size=f"{width}x{height}", window=str(place), steps=steps,
-        hr_uri=array_uri(framed(picture.hr, place)), lr_uri=array_uri(picture.lr),
-        crop_uri=array_uri(around(picture.hr, place)), networks=[_attributed(attributed) for attributed in looks],
+        hr_uri=keep(framed(picture.hr, place)), lr_uri=keep(picture.lr),
+        crop_uri=keep(around(picture.hr, place)), networks=[_attributed(attributed, keep) for attributed in looks],
     )  # fmt: skip
 
 
-def _attributed(attributed: Look) -> Attributed:
+def _attributed(attributed: Look, keep: Keep) -> Attributed:
     gap = attributed.attribution.completeness_gap
     return Attributed(
         name=attributed.subject.title,
         index="no attribution" if attributed.di is None else f"DI {attributed.di:.2f}",
         gap="–" if gap is None else f"{100 * gap:.1f} %",
         undefined=attributed.attribution.undefined_gradients,
-        map_uri=array_uri(blended(map_view(attributed), attributed.picture)),
-        density_uri=array_uri(blended(density_view(attributed), attributed.picture)),
-        crop_uri=array_uri(around(attributed.sr, attributed.window)),
+        map_uri=keep(blended(map_view(attributed), attributed.picture)),
+        density_uri=keep(blended(density_view(attributed), attributed.picture)),
+        crop_uri=keep(around(attributed.sr, attributed.window)),
     )
 
 
@@ -194,13 +194,6 @@ def framed(rgb: np.ndarray, window: Window) -> np.ndarray:
     return marked
 
 
-def tensor_uri(rgb: torch.Tensor) -> str:
-    """A data URI of uint8 (3, H, W)."""
-    return array_uri(rgb.permute(1, 2, 0).contiguous().numpy())
-
-
-def array_uri(rgb: np.ndarray) -> str:
-    """A data URI of uint8 (H, W, 3), WebP."""
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(rgb).save(buffer, format="WEBP", quality=_QUALITY, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def _hwc(rgb: torch.Tensor) -> np.ndarray:
+    """Uint8 (3, H, W) to (H, W, 3)."""
+    return rgb.permute(1, 2, 0).contiguous().numpy()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,73 @@ def test_difference_and_enlargement_are_chosen_by_keyboard(page: Any):
     assert page.execute_script(f"{style} s('.layer[data-side=left] img').transform") == "matrix(4, 0, 0, 4, 0, 0)"
 
 
+def test_the_enlarged_part_is_chosen_by_keyboard_and_escape_shows_the_whole(page: Any):
+    from selenium.webdriver.common.keys import Keys
+
+    page.execute_script("document.querySelector('.zoom').focus()")
+    press(page, "2", Keys.TAB)
+    assert page.execute_script("return document.activeElement.className") == "at-x"
+    press(page, Keys.HOME, Keys.TAB, Keys.END)
+    origin = "return getComputedStyle(document.querySelector('.layer[data-side=left] img')).transformOrigin.split(' ')"
+    frame = page.find_element("css selector", ".stage").size
+    assert [float(side[:-2]) for side in page.execute_script(origin)] == pytest.approx([0, frame["height"]], abs=1)
+    press(page, Keys.ESCAPE)
+    assert page.execute_script("return document.querySelector('.compare').classList.contains('zoomed')") is False
+    assert page.execute_script("return document.activeElement.className") == "zoom"
+    assert not page.find_element("css selector", ".part").is_displayed()
+
+
+def test_filter_benchmark_and_sides_are_chosen_by_keyboard(page: Any):
+    from selenium.webdriver.common.keys import Keys
+
+    page.execute_script("document.querySelector('.filter').focus()")
+    press(page, "w_o")
+    assert visible_names(page) == ["w_o_FM"]
+    press(page, Keys.ESCAPE)  # empties a field of search
+    assert len(visible_names(page)) == 5
+    page.execute_script("document.querySelector('select.right').focus()")
+    press(page, "H", Keys.TAB)
+    assert sides(page)[1] == "HR"
+
+
+@pytest.mark.slow
+def test_pictures_beside_the_page_are_shown(browser: Any, report: Path, tmp_path: Path):
+    call = ["--images", "1", "--no-lam", "--device", "cpu", "--pictures", "beside", "--out", str(tmp_path)]
+    assert main(["--runs", str(report.parents[1]), *call]) == 0
+    browser.get((tmp_path / "index.html").as_uri())
+    widths = "return [...document.querySelectorAll('.layer img')].map(i => i.complete && i.naturalWidth)"
+    assert min(browser.execute_script(widths)) > 100
+    assert browser.get_log("browser") == []
+
+
+def made_sweep(folder: Path) -> None:
+    """24 networks with three seeds each on five benchmarks, one of a long name; eight have weights."""
+    names = [*(f"some_variant_{i}_lr1e-4" for i in range(22)), "our_network_with_large_kernels_and_a_name_of_53_chars"]
+    sets = ("Set5", "Set14", "B100", "Urban100", "Manga109")
+    for index, name in enumerate(["baseline", *names]):
+        for seed in range(3):
+            made = record(name, seed, 30.0 - 0.02 * index)
+            scores = {each: made.scores["Set3"] for each in sets}
+            bicubic = {each: made.bicubic["Set3"] for each in sets}
+            costs = {"params": 10_000 + 997 * index, "flops": 10**9 * (5 + index)}
+            changed = replace(made, scores=scores, bicubic=bicubic, **costs)
+            write_run(folder / f"v{index}", changed, weights=seed == 0 and index < 8)
+
+
+@pytest.mark.slow
+def test_72_runs_with_pictures_fit_5_mb_and_every_width(browser: Any, tmp_path: Path):
+    made_sweep(tmp_path / "runs")
+    out = ["--out", str(tmp_path), "--steps", "2", "--device", "cpu"]
+    assert main(["--runs", str(tmp_path / "runs"), *out]) == 0
+    page = tmp_path / "index.html"
+    assert page.stat().st_size < 5e6
+    browser.get(page.as_uri())
+    for width in (1280, 768, 390):
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**PHONE, "width": width, "mobile": width < 500})
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert len(visible_names(browser)) == 24 + 1  # and bicubic
+
+
 def test_filter_and_order_survive_a_reload(page: Any):
     header(page, 4).click()
     header(page, 4).click()
@@ -185,7 +253,7 @@ def test_filter_and_order_survive_a_reload(page: Any):
 def test_a_long_name_leaves_room_on_a_phone(page: Any):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     width = """const cell = document.querySelector("#x2-table tbody th");
-               cell.textContent = "our_network_with_large_kernels_and_a_name_of_53_chars";
+               cell.firstChild.textContent = "our_network_with_large_kernels_and_a_name_of_53_chars";
                return cell.getBoundingClientRect().width"""
     assert page.execute_script(width) <= 150
 
