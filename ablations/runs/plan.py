@@ -55,6 +55,8 @@ class Plan:
     """The same, of a run at its network's own rate (sweeps/tuning.py), for the record."""
     runs_per_gpu: int = 1
     """Runs at a time on its GPU, each of which may hold its images there."""
+    wandb: str | None = None
+    """The project of Weights & Biases that is told how it goes; it decides nothing."""
     until: int | None = None
     """Train up to this iteration for now (a sweep's halving); it decides no result."""
 

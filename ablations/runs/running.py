@@ -21,10 +21,12 @@ from safmn_bench.ablations.runs.plan import Plan, claim, finished_record, placed
 from safmn_bench.ablations.scoring.loading import PLAIN, fast_where_known
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, score, score_bicubic
 from safmn_bench.ablations.training import checkpoint
+from safmn_bench.ablations.training.board import Board, Sink
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Progress, Scores, Trained, Training
-from safmn_bench.ablations.training.tensorboard import Board
+from safmn_bench.ablations.training.tensorboard import TensorBoard, installed
+from safmn_bench.ablations.training.wandb_sink import Wandb
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.named_init import build_seeded
 from safmn_bench.profiling.common.images import pixel_digest
@@ -90,7 +92,7 @@ def train(plan: Plan, group: Group, progress: Progress, stop: Callable[[], bool]
         images, plan.recipe.train, plan.placement, seed=plan.seed, device=device, rank=group.rank, world=group.world
     )
 
-    board = Board(plan.folder.path, plan.recipe)
+    board = Board(plan.recipe, sinks_of(plan) if group.main else [])
 
     def validate(network: nn.Module) -> Scores:
         """Scores on the first benchmark: the others are scored once, at the end."""
@@ -121,6 +123,16 @@ def scored_network(plan: Plan, weights: dict[str, torch.Tensor]) -> tuple[nn.Mod
     network.load_state_dict(weights)
     network = network.to(plan.device).eval()
     return fast_where_known(network, plan.device) if plan.recipe.compute.fast else (network, PLAIN)
+
+
+def sinks_of(plan: Plan) -> list[Sink]:
+    """Who is told how the run goes. Raises UserError where one that was asked for does not start."""
+    folder = plan.folder.path
+    sinks: list[Sink] = [TensorBoard(folder)] if installed() else []
+    if plan.wandb is not None:
+        run = {"title": plan.title, "run_id": plan.config_hash(), "config": plan.config()}
+        sinks.append(Wandb(plan.wandb, folder, **run))
+    return sinks
 
 
 def scores_of(plan: Plan, network: nn.Module, stop: Callable[[], bool]) -> dict[str, Any]:

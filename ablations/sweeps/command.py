@@ -61,6 +61,7 @@ def make_plans(options: RunOptions) -> list[Plan]:
                 device=device,
                 folder=RunFolder.of(options.out, candidate.name, scale, seed),
                 metrics=metrics,
+                wandb=options.wandb,
                 looks=looks_of(options),
                 command=shlex.join(["python", "ablations/run.py", *options.typed]) if options.typed else "",
                 **images,

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,8 @@ class RunOptions(ScoringOptions):
     """Multiples of the recipe's learning rate, of which each network gets its best; None: all have the recipe's."""
     dry_run: bool = False
     skip_failed: bool = False
+    wandb: str | None = None
+    """The project of Weights & Biases that is told as well; it changes no run."""
     halve: float | None = None
     """The share of the iterations after which the lower half of the networks stops; None: none stops."""
     force: bool = False
@@ -89,6 +92,8 @@ class RunOptions(ScoringOptions):
             _require_rates(self)
         if self.seeds_until is not None:
             _require_looks(self)
+        if self.wandb is not None and find_spec("wandb") is None:
+            raise UserError("--wandb needs wandb, which is not installed here: pip install 'safmn-bench[wandb]'.")
         if self.slots_per_device < 1:
             raise UserError(
                 f"--slots-per-device {self.slots_per_device} leaves no place to run. Allowed: whole numbers from 1 up."
@@ -169,6 +174,9 @@ def arguments() -> Parser[RunOptions]:
     )
     parser.add_argument("--device", help=DEVICE_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--wandb", metavar="PROJECT", help="tell Weights & Biases too (default: no; WANDB_MODE=offline sends nothing)"
+    )
     parser.add_argument(
         "--set", dest="overrides", nargs="+", action="extend", metavar="KEY=VALUE",
         help="recipe keys to change, such as train.iterations=2000",

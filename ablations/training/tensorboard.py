@@ -1,56 +1,39 @@
-"""TensorBoard's view of a run: scalars and validation pictures, where the package tensorboard is installed.
-
-losses.csv and validation.csv hold the same figures and are always written; nothing here is read back.
-"""
+"""TensorBoard's view of a run, in FOLDER/tensorboard/, where the package tensorboard is installed."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from safmn_bench.ablations.recipe import Recipe
-from safmn_bench.ablations.scoring.score import ImageScore
-from safmn_bench.ablations.training.loop import Scores
-
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
-PICTURES = 4  # SR images per validation: the first ones of the benchmark
+
+def installed() -> bool:
+    """Whether the package is."""
+    return importlib.util.find_spec("tensorboard") is not None
 
 
-class Board:
-    """Writes FOLDER/tensorboard/; does nothing where tensorboard is not installed."""
+class TensorBoard:
+    """A sink (training/board.py) of one run."""
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
-        self.folder, self.recipe = folder / "tensorboard", recipe
-        self.installed = importlib.util.find_spec("tensorboard") is not None
-        self.pictures: dict[str, torch.Tensor] = {}
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "tensorboard"
         self.writer: SummaryWriter | None = None
 
-    def watch(self, image: ImageScore, sr: torch.Tensor) -> None:
-        """Keep the SR image (3, H, W), uint8, of a validation until its scores come."""
-        if self.installed and len(self.pictures) < PICTURES:
-            self.pictures[image.name] = sr.cpu()
+    def write(self, done: int, scalars: Mapping[str, float], pictures: Mapping[str, torch.Tensor]) -> None:
+        """Append."""
+        writer = self._opened(done)
+        for name, value in scalars.items():
+            writer.add_scalar(name, value, done)
+        for name, sr in pictures.items():
+            writer.add_image(name, sr, done)
+        if pictures:
+            writer.flush()
 
-    def __call__(self, done: int, loss: float, scores: Scores | None) -> None:
-        """Write what came in after `done` iterations: the loss and learning rate, or scores and pictures."""
-        if not self.installed:
-            return
-        writer = self.opened(done)
-        if scores is None:
-            writer.add_scalar("train/loss", loss, done)
-            writer.add_scalar("train/learning_rate", self.recipe.learning_rate(done - 1), done)
-            return
-        for dataset, values in scores.items():
-            for key, value in values.items():
-                writer.add_scalar(f"{dataset}/{key}", value, done)
-        for name, sr in self.pictures.items():
-            writer.add_image(f"validation/{name}", sr, done)
-        self.pictures.clear()
-        writer.flush()
-
-    def opened(self, done: int) -> "SummaryWriter":
+    def _opened(self, done: int) -> "SummaryWriter":
         """The writer; on a resumed run it hides what a killed one had written beyond its checkpoint."""
         if self.writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter  # importing it takes most of a second
