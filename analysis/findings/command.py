@@ -27,6 +27,7 @@ from safmn_bench.analysis.findings.rows import (
     ranking,
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
+from safmn_bench.analysis.findings.structure import by_structure, read_structure, write_structure
 from safmn_bench.analysis.plots.command import Runs, curves_of, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
@@ -47,13 +48,14 @@ def make(options: StudyOptions) -> list[Path]:
     out = options.out or options.runs
     require_writable_folder(out, "--out" if options.out else "--out, --runs")
     study = read_study(options.runs)
-    written = write_tables(study, out)
+    written = [write_structure(options.structure, out, options.typed)] if options.structure else []
+    written += write_tables(study, out)
     written += [path for name, draw in figures_of(study).items() for path in _saved(draw, out, name)]
     if not options.records_only:
         torch.set_num_threads(options.threads)
         written += write_lam(study, out, options.steps, torch.device("cpu"), options.typed)
         written.append(write_report(study, out, options))
-    return written + write_findings(study, out, options.runs if options.records_only else out)
+    return written + write_findings(study, out, options)
 
 
 def write_tables(study: Study, out: Path) -> list[Path]:
@@ -106,14 +108,16 @@ def write_report(study: Study, out: Path, options: StudyOptions) -> Path:
     return out / "report.html"
 
 
-def write_findings(study: Study, out: Path, lam_folder: Path) -> list[Path]:
-    """The study's own CSV files, and README.md."""
+def write_findings(study: Study, out: Path, options: StudyOptions) -> list[Path]:
+    """The study's own CSV files, and README.md. What was measured before and not now is read from the runs' folder."""
+    lam = read_lam(options.runs if options.records_only else out)
+    structure = by_structure(study, read_structure(out if options.structure else options.runs))
     ranked, compared = ranking(study), budgets(study)
     _write_rows(out / "ranking.csv", RANKING_COLUMNS, ranked)
     _write_rows(out / "budget.csv", BUDGET_COLUMNS, compared)
     _write_rows(out / "collapse.csv", COLLAPSE_COLUMNS, collapses(study))
     figures = [f"{name}.png" for name in figures_of(study)]
-    write_text(out / "README.md", readme(study, ranked, compared, read_lam(lam_folder), figures))
+    write_text(out / "README.md", readme(study, ranked, compared, lam, structure, figures))
     return [out / name for name in ("ranking.csv", "budget.csv", "collapse.csv", "README.md")]
 
 

@@ -1,5 +1,6 @@
 """The options of study.py: which folder of runs is told, where the files go, and what runs networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ class StudyOptions(Options):
     out: Path | None = None
     """None: into `runs`."""
     records_only: bool = False
+    structure: Sequence[Path] = ()
+    """Benchmarks whose images are measured for repeated structure."""
     steps: int = STEPS
     images: int = 2
     threads: int = 1
@@ -43,6 +46,11 @@ def arguments() -> Parser[StudyOptions]:
         "--records-only", action="store_true",
         help="only what follows from the records alone: no network runs, a lam.csv that is in --runs is read, and "
         "neither it nor the report is written",
+    )  # fmt: skip
+    parser.add_argument(
+        "--structure", type=Path, nargs="+", metavar="DIR",
+        help="benchmarks to measure repeated structure in (structure.csv): differences from the baseline on the "
+        "quarter of their images with most of it are held against those on the rest. A structure.csv in --runs is read",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, metavar="N", help="path steps of an attribution (default: %(default)s)")
     parser.add_argument(

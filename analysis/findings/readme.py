@@ -18,6 +18,7 @@ from safmn_bench.analysis.findings.findings import SIZE_OF_EFFECT
 from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
 from safmn_bench.analysis.findings.runs import Study, published, run_commands, study_command
+from safmn_bench.analysis.findings.structure import ByStructure
 from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic, caveat_notes, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin
@@ -28,8 +29,10 @@ _DASH = "–"
 Rows = Sequence[dict[str, Any]]
 
 
-def readme(study: Study, ranking: Rows, budgets: Rows, lam: Rows, figures: Sequence[str]) -> str:
-    """The page, from the study, its rows of ranking.csv and budget.csv, those of lam.csv, and its figures' names."""
+def readme(
+    study: Study, ranking: Rows, budgets: Rows, lam: Rows, structure: ByStructure | None, figures: Sequence[str]
+) -> str:
+    """The page, from the study, its rows of ranking.csv, budget.csv and lam.csv, and its figures' names."""
     environment = Environment(
         loader=FunctionLoader(template), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -60,6 +63,8 @@ def readme(study: Study, ranking: Rows, budgets: Rows, lam: Rows, figures: Seque
         budget_table=budget_table(study, budgets),
         stability=stability(budgets),
         collapsing=study_findings.collapsing(study),
+        structure=structure,
+        structure_table=structure_lines(structure),
         lam=lam_lines(lam),
         lam_maps=len({(row["image"], row["window_x"], row["window_y"]) for row in lam}),
         lam_images=list(dict.fromkeys(row["image"] for row in lam)),
@@ -142,6 +147,12 @@ def difference_table(study: Study) -> list[list[str]]:
             cells = (judged(comparisons.get(dataset)) for dataset in study.datasets)
             lines.append([markdown(row.name), markdown(changes_of(row.records[0])), *cells])
     return lines
+
+
+def structure_lines(structure: ByStructure | None) -> list[list[str]]:
+    """Header and rows: each network's PSNR minus the baseline's where images repeat themselves, and elsewhere."""
+    header = ["variant", "most repeated structure [dB]", "the rest [dB]"]
+    return [header, *([markdown(n), judged(a), judged(b)] for n, a, b in (structure.compared if structure else ()))]
 
 
 def ranking_lines(ranking: Rows) -> list[list[str]]:

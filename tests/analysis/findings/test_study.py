@@ -58,7 +58,7 @@ def study(folder: Path) -> Study:
 
 @pytest.fixture(scope="module")
 def words(study: Study) -> str:
-    return readme(study, ranking(study), budgets(study), [], [])
+    return readme(study, ranking(study), budgets(study), [], None, [])
 
 
 def row_of(rows: list[dict], **wanted: object) -> dict:
@@ -241,7 +241,7 @@ def test_a_folder_with_one_run_has_a_readme_too(tmp_path: Path):
         if path.parts[-4:-1] != ("baseline", "x4", "seed0"):
             path.unlink()
     one = read_study(tmp_path / NAME)
-    text = readme(one, ranking(one), budgets(one), [], [])
+    text = readme(one, ranking(one), budgets(one), [], None, [])
     assert "There are too few networks for a correlation." in text
     assert "Nothing was tested" in text
 

@@ -178,7 +178,7 @@ def test_failed_runs_are_counted_and_named_in_table_report_and_study(tmp_path: P
     assert said in table_of(3, runs=tmp_path).notes
     failed = find_unfinished(tmp_path)
     assert lead([record for _, record in find_runs(tmp_path)], failed) == said.replace("runs,", "runs at x4,")
-    assert markdown(said) in readme(read_study(tmp_path), [], [], [], [])
+    assert markdown(said) in readme(read_study(tmp_path), [], [], [], None, [])
     assert tally([], failed) == "1 network in 1 run, 1 failed: w_SE x4 seed 2: out of memory: 3 GiB"
 
 
