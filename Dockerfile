@@ -1,5 +1,5 @@
 # For CPUs: docker build -t safmn-bench . && docker run --rm -v "$PWD/results:/results" safmn-bench run --variant w_o_MR
-# For GPUs: --build-arg TORCH=https://download.pytorch.org/whl/cu128 (the index of your CUDA), and docker run --gpus all
+# For GPUs: Dockerfile.cuda
 FROM python:3.11-slim
 ARG TORCH=https://download.pytorch.org/whl/cpu
 # g++ builds the native form for the processor at hand when it is first asked for

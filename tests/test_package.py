@@ -80,3 +80,45 @@ def test_github_runs_what_ci_run_checks():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8"))
     assert workflow["jobs"]["check"]["steps"][-1] == {"run": ".ci/run"}
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def docker_commands(name: str) -> list[tuple[str, str]]:
+    """(instruction, its argument) of a Dockerfile, continued lines joined."""
+    lines = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    pairs = [line.partition(" ") for line in lines if line.strip() and not line.startswith("#")]
+    return [(instruction, " ".join(argument.split())) for instruction, _, argument in pairs]
+
+
+def test_both_dockerfiles_have_the_same_stages_but_for_torchs_index_and_the_driver():
+    """Nothing here can build them: they are read."""
+    cpu, cuda = docker_commands("Dockerfile"), docker_commands("Dockerfile.cuda")
+    assert [instruction for instruction, _ in cpu] == [
+        *("FROM", "ARG", "RUN", "COPY", "RUN", "WORKDIR", "COPY", "RUN", "USER", "WORKDIR", "ENTRYPOINT", "CMD"),
+    ]
+    assert [pair for pair in cuda if pair not in cpu] == [
+        ("ARG", "TORCH=https://pypi.org/simple"),
+        ("ENV", "NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
+    ]
+    assert [pair for pair in cpu if pair not in cuda] == [("ARG", "TORCH=https://download.pytorch.org/whl/cpu")]
+    copied = {argument.split()[0] for instruction, argument in cpu if instruction == "COPY"}
+    assert all((ROOT / path).exists() for path in copied)
+
+
+@pytest.mark.slow
+def test_wheel_installed_by_pip_in_an_environment_of_its_own_trains_by_its_command(wheel: Path, tmp_path: Path):
+    """The libraries are lent by this environment; the suite, its command and its metadata are the wheel's alone."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True, timeout=120)
+    (site,) = (tmp_path / "env" / "lib").glob("python3*/site-packages")
+    (site / "lent.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")) + "\n")
+    scripts = tmp_path / "env" / "bin"
+    install = [str(scripts / "python"), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, timeout=120)
+    call = [str(scripts / "safmn-bench"), "run", "--variant", "w_o_MR", "--device", "cpu"]
+    call += ["--set", "train.iterations=2", "--out", str(tmp_path / "out")]
+    environment = {"PATH": os.environ["PATH"], "SAFMN_BENCH_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "w_o_MR" / "x4" / "seed0" / "record.json").is_file()
+    where = "import safmn_bench.ablations.cli as cli; print(cli.__file__)"
+    found = subprocess.run([str(scripts / "python"), "-c", where], cwd=tmp_path, capture_output=True, text=True)
+    assert found.stdout.startswith(str(site))
