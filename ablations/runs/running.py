@@ -25,8 +25,7 @@ from safmn_bench.ablations.training.board import Board, Sink
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.learner import Learner
 from safmn_bench.ablations.training.loop import Hooks, Progress, Scores, Trained, Training
-from safmn_bench.ablations.training.tensorboard import TensorBoard, installed
-from safmn_bench.ablations.training.wandb_sink import Wandb
+from safmn_bench.ablations.training.sinks import TensorBoard, Wandb, tensorboard_installed
 from safmn_bench.models.keeping import cache_folder
 from safmn_bench.models.named_init import build_seeded
 from safmn_bench.profiling.common.images import pixel_digest
@@ -128,7 +127,7 @@ def scored_network(plan: Plan, weights: dict[str, torch.Tensor]) -> tuple[nn.Mod
 def sinks_of(plan: Plan) -> list[Sink]:
     """Who is told how the run goes. Raises UserError where one that was asked for does not start."""
     folder = plan.folder.path
-    sinks: list[Sink] = [TensorBoard(folder)] if installed() else []
+    sinks: list[Sink] = [TensorBoard(folder)] if tensorboard_installed() else []
     if plan.wandb is not None:
         run = {"title": plan.title, "run_id": plan.config_hash(), "config": plan.config()}
         sinks.append(Wandb(plan.wandb, folder, **run))

@@ -11,7 +11,7 @@ from short_runs import arguments, folder_of
 
 from safmn_bench.ablations.run import main
 from safmn_bench.ablations.sweeps import options
-from safmn_bench.ablations.training import tensorboard
+from safmn_bench.ablations.training import sinks
 
 
 def test_scalars_and_pictures_are_those_of_the_run(photographs: Path, small_variant: Path, tmp_path: Path):
@@ -40,7 +40,7 @@ def test_scalars_and_pictures_are_those_of_the_run(photographs: Path, small_vari
 def test_a_run_without_tensorboard_is_the_same_less_its_folder(
     photographs: Path, small_variant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(tensorboard.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sinks.importlib.util, "find_spec", lambda name: None)
     assert main(arguments(photographs, small_variant, tmp_path)) == 0
     assert not (folder_of(tmp_path, "one_block") / "tensorboard").exists()
 
