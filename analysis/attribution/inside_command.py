@@ -1,10 +1,11 @@
 """The work of inside.py: fields over noise and photographs, spectra of every block and of the error, as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from safmn_bench.analysis.attribution.command import image_files
@@ -56,27 +57,36 @@ class Seen:
 def look_inside(options: InsideOptions) -> Seen:
     """Look into every network. Raises UserError before that for a wrong name, file or size."""
     device = choose_device(options.device)
-    pairs = _pairs(options, device)
-    generator = torch.Generator().manual_seed(0)
-    noise = [
-        torch.rand(1, 3, options.size, options.size, generator=generator).to(device) for _ in range(options.inputs)
-    ]
+    pairs = pairs_of(options, device)
     networks = subjects(options.models, options.weights, options.runs, options.scale, device)
     lines = Lines("Networks looked into", len(networks))
+    return seen_of(networks, pairs, options, lambda title: lines.advance(about=title))
+
+
+def seen_of(
+    networks: Sequence[Subject],
+    pairs: "Pairs",
+    options: InsideOptions,
+    tell: Callable[[str], object] = lambda title: None,
+) -> Seen:
+    """Look into networks that are loaded, on the pairs' device; `tell` hears the title of each that is done."""
+    size, generator = options.size, torch.Generator().manual_seed(0)
+    device = next(iter(pairs.values()))[0].device
+    noise = [torch.rand(1, 3, size, size, generator=generator).to(device) for _ in range(options.inputs)]
     seen = []
     for subject in networks:
         with full_precision():
             seen.append(_seen(subject, noise, pairs))
-        lines.advance(about=subject.title)
+        tell(subject.title)
     target = mean_spectrum([radial_spectrum(_luma(hr)) for _, hr in pairs.values()])
-    return Seen(seen, target, list(pairs), len(noise), options.scale, options.size)
+    return Seen(seen, target, list(pairs), len(noise), options.scale, size)
 
 
 Pairs = dict[str, tuple[torch.Tensor, torch.Tensor]]
 """Name of a picture -> LR (1, 3, size, size) and HR (1, 3, scale size, scale size) in [0, 1]."""
 
 
-def _pairs(options: InsideOptions, device: torch.device) -> Pairs:
+def pairs_of(options: InsideOptions, device: torch.device) -> Pairs:
     """The middle of every picture. Raises UserError for one that is given and too small."""
     side = options.size * options.scale
     pairs: Pairs = {}
@@ -162,7 +172,14 @@ def show(seen: Seen) -> None:
     cells = []
     for inside in seen.networks:
         for kind, field in inside.fields.items():
-            cells.append([inside.subject.title, kind, *map(str, sides_at(field)), *_error_db(inside, seen)])
+            cells.append(
+                [
+                    inside.subject.title,
+                    kind,
+                    *map(str, sides_at(field)),
+                    *(f"{db:.1f}" for db in error_db(inside, seen)),
+                ]
+            )
     print_table(
         f"Effective receptive field, x{seen.scale}, LR {seen.size}x{seen.size}",
         ["network", "inputs", *(f"{share:.0%} within" for share in SHARES), "error, held", "lost"],
@@ -178,7 +195,9 @@ def show(seen: Seen) -> None:
     )
 
 
-def _error_db(inside: Inside, seen: Seen) -> list[str]:
+def error_db(inside: Inside, seen: Seen) -> tuple[float, float]:
+    """Mean power of the error over that of HR, in dB: at the frequencies that LR holds, and at those that it lost."""
     held = inside.error.frequency <= 0.5 / seen.scale
     ratios = inside.error.power / seen.target.power
-    return [f"{10 * float(torch.tensor(ratios[part]).mean().log10()):.1f}" for part in (held, ~held)]
+    of_held, of_lost = (10 * float(np.log10(ratios[part].mean())) for part in (held, ~held))
+    return of_held, of_lost

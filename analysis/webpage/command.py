@@ -17,6 +17,7 @@ from safmn_bench.analysis.stats.provenance import short_commit
 from safmn_bench.analysis.stats.reading import gather
 from safmn_bench.analysis.webpage import rows as report_rows
 from safmn_bench.analysis.webpage.keeping import Beside, Keep, inside
+from safmn_bench.analysis.webpage.looked_into import looked_into
 from safmn_bench.analysis.webpage.options import FILE, ReportOptions
 from safmn_bench.analysis.webpage.page import Pictures, Runs, View, distinct, profile_grids, render, scale_view
 from safmn_bench.analysis.webpage.pictures import comparison, lam_panels, networks_of
@@ -36,7 +37,7 @@ def make(options: ReportOptions) -> Path:
     below = gather(options.runs)
     show = Show(
         benchmarks=options.benchmarks, images=options.images, lam=not options.no_lam, steps=options.steps,
-        device=device, window=Window(*options.lam_window) if options.lam_window else None,
+        look_inside=options.inside, device=device, window=Window(*options.lam_window) if options.lam_window else None,
         keep=Beside(options.out / f"{path.stem}_pictures") if options.pictures == "beside" else inside,
     )  # fmt: skip
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by safmn-bench {short_commit(commit())}"
@@ -51,6 +52,7 @@ class Show:
     benchmarks: Sequence[Path] = ()
     images: int
     lam: bool
+    look_inside: bool = False
     steps: int
     device: torch.device
     window: Window | None = None
@@ -99,7 +101,7 @@ def lead(records: Sequence[Record], unfinished: Sequence[Record]) -> str:
 def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:
     """Comparisons and attribution maps at one scale, with a progress bar."""
     pictures = Pictures()
-    if not show.images and not show.lam:
+    if not (show.images or show.lam or show.look_inside):
         return pictures
     subjects, pictures.left_out = networks_of([(f, r) for f, r in runs if r.scale == scale])
     if not subjects:
@@ -115,4 +117,6 @@ def pictures_of(runs: Runs, scale: int, show: Show) -> Pictures:
                 subjects, items[0].hr, scale, window=show.window, steps=show.steps, device=show.device,
                 step_batch=show.step_batch, advance=lambda steps: bar.advance(task, steps), keep=show.keep,
             )  # fmt: skip
+    if show.look_inside:
+        pictures.inside = looked_into(subjects, scale, show.device, show.keep)
     return pictures

@@ -25,6 +25,7 @@ class ReportOptions(Options):
     lam_window: tuple[int, int, int] | None = None
     """(x, y, size) in SR pixels; None: where there is most detail."""
     steps: int = STEPS
+    inside: bool = False
     profiles: tuple[Path, ...] = ()
     device: str = "auto"
     out: Path = Path("results/report")
@@ -58,6 +59,10 @@ def arguments() -> Parser[ReportOptions]:
         help="attributed SR pixels in the middle 256x256 of the first picture (default: where there is most detail)",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, metavar="N", help="path steps of the maps (default: %(default)s)")
+    parser.add_argument(
+        "--inside", action="store_true",
+        help="also the networks' effective receptive fields and spectra, as inside.py shows them in more detail",
+    )  # fmt: skip
     parser.add_argument(
         "--profiles", type=Path, nargs="+", metavar="FILE",
         help="CSV files of latency.py, operators.py, complexity.py and evaluate.py to show",

@@ -22,6 +22,7 @@ from safmn_bench.analysis.stats.profiles import Profiles
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.webpage import charts as report_charts
 from safmn_bench.analysis.webpage import rows as report_rows
+from safmn_bench.analysis.webpage.looked_into import LookedInto
 from safmn_bench.analysis.webpage.pictures import Comparison, LamPanels
 from safmn_bench.analysis.webpage.rows import Grid
 from safmn_bench.models.errors import UserError, printable
@@ -55,6 +56,7 @@ class ScaleView:
     notes: Sequence[str]
     comparisons: Sequence[Comparison] = ()
     lam: LamPanels | None = None
+    inside: LookedInto | None = None
     left_out: Sequence[str] = ()
     """Pictures and figures that cannot be shown, and why."""
 
@@ -83,6 +85,7 @@ class Pictures:
 
     comparisons: list[Comparison] = field(default_factory=list)
     lam: LamPanels | None = None
+    inside: LookedInto | None = None
     left_out: list[str] = field(default_factory=list)
 
 
@@ -106,6 +109,7 @@ def scale_view(
         notes=[printable(note) for note in [*provenance_notes(rows), *caveat_notes(rows), *collapse_notes(rows)]],
         comparisons=pictures.comparisons,
         lam=pictures.lam,
+        inside=pictures.inside,
         left_out=[*missing, *pictures.left_out],
     )
 

@@ -100,6 +100,20 @@ def test_page_has_all_its_sections(page: Page):
     assert page.all("html")[0]["lang"] == "en"
 
 
+@pytest.mark.slow
+def test_inside_shows_fields_and_spectra_of_every_network(runs: Path, tmp_path: Path):
+    call = ["--runs", str(runs), "--out", str(tmp_path), "--images", "0", "--no-lam", "--inside", *FAST]
+    assert main(call) == 0
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert "x2-inside" in {attributes.get("id") for attributes in page.all("section")}
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert len(page.all("svg")) == 3 + 1
+    assert [image["src"][:15] for image in page.all("img")] == ["data:image/webp"]
+    rows = [name for name in page.texts["span"] if name.endswith((", noise", ", photographs"))]
+    assert len(rows) == 4 * 2  # networks that did not collapse, kinds of inputs
+
+
 def test_nothing_comes_from_outside(page: Page, text: str):
     for _, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
