@@ -26,6 +26,9 @@ from safmn_bench.models.named_init import INITIALISATIONS
 from safmn_bench.models.variants import Candidate
 
 PRECISIONS = ("fp32", "tf32", "bf16")
+AUTO = "auto"
+"""A precision by the device, settled before anything is hashed, written or trained: runs say which it became."""
+_BY_DEVICE = {"cpu": "fp32", "cuda": "tf32"}
 SAMPLINGS = ("image", "area")
 LATER: Mapping[str, Any] = {"version": 1, "train.initialisation": "order", "compute.graph": False}
 """Keys that recipes and runs written before them lack -> what those did."""
@@ -91,7 +94,11 @@ class ComputeKeys:
     """How the same mathematics is computed."""
 
     precision: str
-    """"fp32", "tf32" (GPU matrix units, 10-bit mantissa) or "bf16" (autocast)."""
+    """"fp32", "tf32" (convolutions and products by a GPU's matrix units, 10-bit mantissa) or "bf16" (autocast).
+
+    In a file also "auto": fp32 on a CPU, tf32 on a GPU, as PyTorch's own default has it for convolutions; scores are
+    in fp32 always.
+    """
     fast: bool
     """Fused kernels and channels-last memory; false is the plain, paper-faithful network."""
     compile: bool
@@ -129,7 +136,7 @@ class Recipe:
         _require(self.loss.l1 + self.loss.fft > 0, "loss", self.loss, "at least one weight above 0")
         _require(0 <= self.ema.decay < 1, "ema.decay", self.ema.decay, "in [0, 1)")
         _require(
-            self.compute.precision in PRECISIONS, "compute.precision", self.compute.precision, ", ".join(PRECISIONS)
+            self.compute.precision in PRECISIONS, _PRECISION, self.compute.precision, ", ".join((*PRECISIONS, AUTO))
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,8 +158,12 @@ class Recipe:
         return bottom + (top - bottom) * (1 + math.cos(math.pi * iteration / self.train.iterations)) / 2
 
 
-def load_recipe(name: str, variant_changes: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    name: str, variant_changes: Mapping[str, Any] | None = None, overrides: Sequence[str] = (), device: str = "cpu"
+) -> Recipe:
     """Recipe `name` (of the package, or a YAML file), then the variant's changes, then `--set` overrides.
+
+    `device`: the kind, "cpu" or "cuda", that decides what an automatic precision is.
 
     Raises UserError: unknown recipe or key (nearest match given), missing key, wrong type or range.
     """
@@ -167,7 +178,12 @@ def load_recipe(name: str, variant_changes: Mapping[str, Any] | None = None, ove
     for override in overrides:
         key, value = _parse_override(override, keys)
         values[key] = value
+    if values[_PRECISION] == AUTO:
+        values[_PRECISION] = _BY_DEVICE[device]
     return from_flat(values)
+
+
+_PRECISION = "compute.precision"
 
 
 def from_flat(values: Mapping[str, Any]) -> Recipe:
@@ -274,4 +290,4 @@ def recipe_for(
 ) -> tuple[Recipe, str]:
     """The effective recipe of one candidate, and its name: without one, `quick` on a CPU and `paper` on a GPU."""
     chosen = name or ("paper" if device.type == "cuda" else "quick")
-    return load_recipe(chosen, candidate.recipe, overrides), chosen
+    return load_recipe(chosen, candidate.recipe, overrides, device.type), chosen

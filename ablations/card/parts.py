@@ -135,10 +135,14 @@ def iterations_for(seconds: float, runs: int, step_s: float) -> int:
 
 
 def step_seconds(path: Path) -> float:
-    """Seconds of a float32 training step as a graph, by the pace that was measured; a guess where there is none."""
+    """Seconds of a training step as the sweep's recipe has it, a graph in tf32, by the pace that was measured.
+
+    Where that is missing, of float32, or a guess.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = {(row["form"], row["precision"]): row["median_ms"] for row in csv.DictReader(handle)}
-        return float(rows.get(("graph", "fp32")) or rows["fast", "fp32"]) / 1e3
-    except (OSError, ValueError, KeyError):
+        known = (rows.get(form) for form in (("graph", "tf32"), ("graph", "fp32"), ("fast", "fp32")))
+        return float(next(ms for ms in known if ms)) / 1e3
+    except (OSError, ValueError, KeyError, StopIteration):
         return STEP_S

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from safmn_bench.ablations.recipe import load_recipe, packaged_recipes
+from safmn_bench.ablations.recipe import load_recipe, packaged_recipes, recipe_for
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.mappings import flattened
+from safmn_bench.models.names import find_candidate
 from safmn_bench.models.variants import VARIANTS
 
 
@@ -19,6 +21,16 @@ def test_paper_recipe_is_the_published_one():
     assert (recipe.loss.l1, recipe.loss.fft, recipe.ema.decay) == (1.0, 0.05, 0.999)
     assert recipe.optimizer.clip_norm is None
     assert (recipe.train.augment, recipe.compute.precision) == (True, "fp32")
+
+
+@pytest.mark.parametrize("name", ["paper", "quick", "reduced", "reduced_cpu"])
+def test_packaged_recipes_are_fp32_on_a_cpu_and_on_a_gpu_tf32_unless_told_otherwise(name: str):
+    gpu, baseline = torch.device("cuda:0"), find_candidate("baseline")
+    assert recipe_for(baseline, name, torch.device("cpu"), [])[0].compute.precision == "fp32"
+    assert recipe_for(baseline, name, gpu, [])[0].to_dict()["compute"]["precision"] == "tf32"
+    told = recipe_for(baseline, name, gpu, ["compute.precision=fp32"])[0]
+    assert told == recipe_for(baseline, name, torch.device("cpu"), [])[0]  # of equal hash, as before
+    assert recipe_for(baseline, name, gpu, ["compute.precision=auto"])[0].compute.precision == "tf32"
 
 
 def test_learning_rate_is_one_cosine_without_warm_up():
@@ -69,7 +81,7 @@ def test_reduced_recipes_change_the_published_one_in_what_a_smaller_budget_asks_
         ("optimizer.betas=[0.9]", "not a list of 2 numbers"),
         ("optimizer.betas=[0.9, 1]", "two numbers in"),
         ("optimizer.min_lr=1", "from 0 to optimizer.lr"),
-        ("compute.precision=fp16", "Allowed: fp32, tf32, bf16"),
+        ("compute.precision=fp16", "Allowed: fp32, tf32, bf16, auto"),
         ("train.sampling=random", "Allowed: image or area"),
         ("ema.decay=1", r"in \[0, 1\)"),
         ("loss.l1=0", None),

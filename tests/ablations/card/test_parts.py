@@ -73,6 +73,10 @@ def test_a_step_is_as_long_as_it_was_measured_as_a_graph(tmp_path: Path):
     assert step_seconds(table) == 0.005
     table.write_text("form,precision,median_ms\nfast,fp32,4.0\ngraph,fp32,1.5\ngraph,bf16,1.0\n")
     assert step_seconds(table) == 0.0015
+    table.write_text("form,precision,median_ms\ngraph,fp32,1.5\ngraph,tf32,1.25\n")
+    assert step_seconds(table) == 0.00125
+    table.write_text("form,precision,median_ms\nplain,bf16,4.0\n")
+    assert step_seconds(table) == 0.005
     table.write_text("form,precision,median_ms\nfast,fp32,4.0\ngraph,fp32,\n")
     assert step_seconds(table) == 0.004
 
