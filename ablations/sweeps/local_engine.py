@@ -10,12 +10,13 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 import torch
 
+from safmn_bench.ablations.runs import mps
 from safmn_bench.ablations.runs.failures import killed_cause, last_lines, record_failure
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.jobs import Job, headline_of
@@ -54,7 +55,7 @@ class Running:
 def open_engine(options: RunOptions) -> "LocalEngine":
     """The engine of this machine. Raises UserError for a device that is not there."""
     device = choose_device(options.device)
-    return LocalEngine(device, slots_of(every_gpu(options, device), options.slots_per_device))
+    return LocalEngine(device, slots_of(every_gpu(options, device), options.slots_per_device), share=not options.no_mps)
 
 
 def every_gpu(options: RunOptions, device: torch.device) -> torch.device:
@@ -71,17 +72,22 @@ class LocalEngine:
     """`target` is what each process does."""
 
     def __init__(
-        self, device: torch.device, slots: Sequence[Slot], target: Callable[[Plan, Slot, Connection], None] = work
-    ) -> None:
+        self, device: torch.device, slots: Sequence[Slot], target: Callable[[Plan, Slot, Connection], None] = work,
+        *, share: bool = False,
+    ) -> None:  # fmt: skip
         self.device = device
         self.free, self.target = list(slots), target
         self.running: list[Running] = []
+        self.share = share
+        self.daemon: mps.Daemon | None = None
         self.looked = time.monotonic()
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["safmn_bench.ablations.sweeps.worker"])
 
     def submit(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> None:
         """Start as many as there are free slots; the others wait."""
+        if self.share and not self.running:
+            self._share()
         for job in jobs[: len(self.free)]:
             self.running.append(self._started(job, self.free.pop()))
 
@@ -103,8 +109,8 @@ class LocalEngine:
         """
         for run in self.running:
             run.process.terminate()  # all are told before any is waited for: they save side by side
-        deadline = time.monotonic() + PATIENCE_S
         try:
+            deadline = time.monotonic() + PATIENCE_S
             for run in self.running:
                 if not _ends(run, deadline):
                     _kill(run)
@@ -114,6 +120,19 @@ class LocalEngine:
             raise
         finally:
             self.running.clear()
+            if self.daemon is not None:
+                self.daemon.stop()
+
+    def _share(self) -> None:
+        """Before the first run: the service by which several runs on a GPU compute at once, where there is one."""
+        self.share = False
+        gpus = [slot.gpu for slot in self.free if slot.gpu is not None]
+        if len(gpus) == len(set(gpus)) or (daemon := mps.start(list(dict.fromkeys(gpus)))) is None:
+            return
+        self.daemon = daemon
+        self.free = [
+            replace(slot, gpu=daemon.number(slot.gpu), shared=daemon.environment) for slot in self.free if slot.gpu
+        ]
 
     def _rest(self) -> None:
         """Leave out of every silence the time in which this process was stopped (Ctrl-Z) and could hear nothing."""

@@ -53,6 +53,8 @@ class RunOptions(ScoringOptions):
     """`KEY=VALUE` of the recipe, in order."""
     engine: str = "local"
     slots_per_device: int = 1
+    no_mps: bool = False
+    """Runs that share a GPU take turns, though NVIDIA's service is there."""
     detect: float | None = None
     """The difference in dB that the number of seeds is planned for; None: `seeds` are what they are."""
     pilot: Path | None = None
@@ -196,6 +198,10 @@ def _add_many_runs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--slots-per-device", type=int, metavar="N",
         help="runs at a time on each GPU, or on the CPU, whose threads they share (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-mps", action="store_true",
+        help="have runs that share a GPU take turns; else they compute at once where nvidia-cuda-mps-control is there",
     )  # fmt: skip
     group.add_argument(
         "--halve", type=float, metavar="SHARE",

@@ -10,8 +10,8 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class Slot:
 
     gpu: str | None
     threads: int
+    shared: Mapping[str, str] = field(default_factory=dict)
+    """What the environment has more where runs share the GPU by a service (runs/mps.py)."""
 
 
 class Report:
@@ -70,7 +72,7 @@ def work(plan: Plan, slot: Slot, connection: Connection) -> None:
     print_to(plan.folder.log)
     torch.set_num_threads(slot.threads)
     if slot.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu  # before this process has used CUDA
+        os.environ.update(slot.shared, CUDA_VISIBLE_DEVICES=slot.gpu)  # before this process has used CUDA
         plan = replace(plan, device=torch.device("cuda", 0))
     if plan.candidate.own is not None:
         confine(plan.device)

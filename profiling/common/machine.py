@@ -20,6 +20,10 @@ _NO_LOCKS = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
 """`git status` rewrites the index and locks it meanwhile: a commit that the user makes just then would fail."""
 
 
+MPS_PIPES = "CUDA_MPS_PIPE_DIRECTORY"
+"""Set where processes share a GPU by NVIDIA's Multi-Process Service."""
+
+
 def machine(device: torch.device) -> dict[str, Any]:
     """The hardware that `device` means, as plain values."""
     described: dict[str, Any] = {
@@ -33,6 +37,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         # a launcher of runs does not use the GPU itself, and is not to begin to by asking what it is
         described |= _gpu(device) if torch.cuda.is_initialized() else in_child(_gpu, device)
+        described |= {"sharing": "NVIDIA MPS"} if os.environ.get(MPS_PIPES) else {}
     return described
 
 

@@ -1,8 +1,10 @@
 """The process that launches runs on GPUs uses none: its context would hold memory there as long as the sweep lasts."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from safmn_bench.ablations.run import main
 from safmn_bench.ablations.runs import running
 from safmn_bench.ablations.runs.failures import record_failure
 from safmn_bench.ablations.runs.plan import Plan, placed
-from safmn_bench.ablations.sweeps import estimate
+from safmn_bench.ablations.sweeps import estimate, worker
 from safmn_bench.ablations.sweeps.command import make_plans
 from safmn_bench.ablations.sweeps.local_engine import open_engine
 from safmn_bench.ablations.sweeps.options import RunOptions, arguments
@@ -111,6 +113,21 @@ def test_without_a_number_runs_take_every_gpu(children: Children):
     for name, gpus in (("auto", ["0", "1"]), ("cuda", ["0", "1"]), ("cuda:1", ["1"])):
         engine = open_engine(RunOptions(variant="baseline", device=name))
         assert [slot.gpu for slot in engine.free] == gpus
+
+
+def test_a_run_knows_the_service_that_it_shares_a_gpu_by_and_its_record_says_so(
+    children: Children, call: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(worker, "print_to", lambda log: None)
+    monkeypatch.setattr(worker, "outcome", lambda *_: seen.update(os.environ) or ("done", "finished"))
+    receive, send = Pipe(duplex=False)
+    assert "sharing" not in machine.machine(GPU)
+    worker.work(plan_of(call), worker.Slot("1", 1, {machine.MPS_PIPES: "/tmp/pipes"}), send)
+    assert (seen["CUDA_VISIBLE_DEVICES"], seen[machine.MPS_PIPES]) == ("1", "/tmp/pipes")
+    assert machine.machine(GPU)["sharing"] == "NVIDIA MPS"
+    assert receive.recv() == ("done", "finished")
 
 
 def test_steps_are_measured_uncompiled(children: Children, call: list[str]):
