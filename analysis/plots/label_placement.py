@@ -11,6 +11,9 @@ _DIRECTIONS = 24
 _RINGS = (0.0, 4.0, 9.0, 15.0, 22.0, 30.0, 40.0, 52.0, 66.0, 82.0)  # gaps between circle and label, nearest first
 _MARGIN = 1.5  # room kept free around a label
 _MISLEADING = 5.0  # as bad as so much overlap: a label that seems to belong to another circle
+_CROSSED = 40.0  # the same of a line from a circle to its label that runs through another label
+_FAR = 6.0  # a label further from its circle is tied to it by a line
+_STEPS = 12  # places along such a line that are looked at
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,17 @@ class Anchor:
 def place(anchors: Sequence[Anchor], bounds: Box, taken: Sequence[Box] = ()) -> list[Box]:
     """A box for each label, in the anchors' order: the nearest place that is free of circles, labels and `taken`.
 
-    A place nearer to another circle than to the own one counts as not free. Crowded points choose first. Where no
-    place is free, the one with the least overlap is taken.
+    A place nearer to another circle than to the own one counts as not free, nor does one on the line from a circle to
+    a label that is far from it. Crowded points choose first. Where no place is free, the one with the least overlap is
+    taken.
     """
     circles = [anchor.box for anchor in anchors]
     chosen: dict[int, Box] = {}
     for index in sorted(range(len(anchors)), key=lambda i: -_crowding(anchors, i)):
-        obstacles = [*circles, *taken, *chosen.values()]
+        lines = [place for i, box in chosen.items() for place in line_to(anchors[i], box)]
+        obstacles = [*circles, *taken, *chosen.values(), *lines]
         others = [anchor for i, anchor in enumerate(anchors) if i != index]
-        chosen[index] = _best(anchors[index], bounds, obstacles, others)
+        chosen[index] = _best(anchors[index], bounds, obstacles, others, list(chosen.values()))
     return [chosen[index] for index in range(len(anchors))]
 
 
@@ -86,7 +91,19 @@ def misleading(anchor: Anchor, box: Box, others: Sequence[Anchor]) -> bool:
     return any(distance(other, box) < distance(anchor, box) + 2 * _MARGIN for other in others)
 
 
-def _best(anchor: Anchor, bounds: Box, obstacles: Sequence[Box], others: Sequence[Anchor]) -> Box:
+def line_to(anchor: Anchor, box: Box) -> list[Box]:
+    """Small boxes along the line from a circle's middle to a label that is far from it; none to one that is near."""
+    if distance(anchor, box) <= _FAR:
+        return []
+    x, y = min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top)
+    shares = [step / _STEPS for step in range(_STEPS)]
+    points = [(anchor.x + share * (x - anchor.x), anchor.y + share * (y - anchor.y)) for share in shares]
+    return [Box(px, py, px, py).grown(1.0) for px, py in points]
+
+
+def _best(
+    anchor: Anchor, bounds: Box, obstacles: Sequence[Box], others: Sequence[Anchor], labels: Sequence[Box]
+) -> Box:
     best, least = _candidate(anchor, 0.0, 0), math.inf
     for gap in _RINGS:
         reach = anchor.box.grown(gap + 2 * _MARGIN + max(anchor.width, anchor.height))
@@ -98,6 +115,7 @@ def _best(anchor: Anchor, bounds: Box, obstacles: Sequence[Box], others: Sequenc
             overlap = sum(room.overlap(obstacle) for obstacle in near) + 4 * outside
             if overlap < least:  # looked at before what a label would mislead to, which takes longer and only adds
                 overlap += _MISLEADING * misleading(anchor, box, others)
+            overlap += _CROSSED * any(place.overlap(label) for place in line_to(anchor, box) for label in labels)
             if overlap < least:
                 best, least = box, overlap
         if least == 0:

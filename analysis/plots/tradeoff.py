@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from safmn_bench.analysis.plots.label_placement import Anchor, Box, distance, misleading, place
+from safmn_bench.analysis.plots.label_placement import Anchor, Box, line_to, misleading, place
 from safmn_bench.analysis.plots.style import COLOURS, PAGE_INCHES, label
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front
 
@@ -23,7 +23,6 @@ _SMALLEST_POINTS2 = 4.0  # below, a mark could not be seen
 _COLOUR = {PUBLISHED: COLOURS[0], MEASURED: COLOURS[1], MIXED: COLOURS[2]}
 SHAPES = {PUBLISHED: "o", MEASURED: "s", MIXED: "D"}
 _EDGE = {PUBLISHED: "-", MEASURED: "-", MIXED: "--"}
-_FAR_POINTS = 6.0  # a label further from its mark is tied to it by a line
 _TEXT_POINTS = 6.5
 _MOST_NAMED = 12  # measured networks that have room for their names; more have numbers, and a list beside the axes
 _SIZES_K = (100, 500, 1000)
@@ -153,7 +152,7 @@ def _draw_labels(figure: Figure, axes: Axes, points: Sequence[Point], names: Seq
         centre = ((box.left + box.right) / 2 * per_point, (box.bottom + box.top) / 2 * per_point)
         text.set_position(tuple(axes.transData.inverted().transform(centre)))
         others = [other for other in anchors if other is not anchor]
-        if distance(anchor, box) > _FAR_POINTS or misleading(anchor, box, others):
+        if line_to(anchor, box) or misleading(anchor, box, others):
             _tie(axes, anchor, box, per_point)
 
 

@@ -22,7 +22,7 @@ from safmn_bench.analysis.plots import loss_curves, loss_differences, tradeoff, 
 from safmn_bench.analysis.plots.command import curves_of
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.feature_maps import features
-from safmn_bench.analysis.plots.label_placement import Anchor, Box, place
+from safmn_bench.analysis.plots.label_placement import Anchor, Box, line_to, place
 from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
 from safmn_bench.analysis.plots.style import label, save, style
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front, tradeoff_points
@@ -89,6 +89,18 @@ def test_labels_of_a_crowd_neither_overlap_nor_leave_the_frame():
     assert all(a.overlap(b) == 0 for a, b in combinations(boxes, 2))
     assert all(box.overlap(frame) == pytest.approx(box.area) for box in boxes)
     assert all(box.overlap(anchor.box) == 0 for box in boxes for anchor in anchors)
+
+
+@pytest.mark.parametrize("seed", [1, 6, 8, 9])
+def test_lines_to_labels_run_through_no_other_label(seed: int):
+    rng = np.random.default_rng(seed)
+    anchors = [Anchor(float(x), float(y), 4.0, 40.0, 8.0) for x, y in rng.uniform((150, 120), (250, 180), (14, 2))]
+    boxes = place(anchors, Box(0, 0, 400, 300))
+    lines = [line_to(anchor, box) for anchor, box in zip(anchors, boxes, strict=True)]
+    assert sum(map(bool, lines)) >= 4
+    assert not [
+        1 for i, line in enumerate(lines) for j, box in enumerate(boxes) if i != j and any(map(box.overlap, line))
+    ]
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
