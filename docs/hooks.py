@@ -25,17 +25,22 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are made, and the pictures that they show."""
-    from mkdocs.structure.files import File
+    File = importlib.import_module("mkdocs.structure.files").File  # installed by `make docs` alone
 
     made = {page: from_repository(source) for source, page in PAGES.items()}
     made |= {"reference/commands.md": commands(), "reference/recipes.md": recipes(), "reference/library.md": library()}
     made["gallery.md"] = gallery()
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
-    for picture in sorted(set(re.findall(r"pictures/[^)\s]+", "".join(made.values())))):
+    for picture in pictures_in("".join(made.values())):
         source = ROOT / picture.removeprefix("pictures/")
         files.append(File.generated(config, picture, abs_src_path=str(source)))
     return files
+
+
+def pictures_in(text: str) -> list[str]:
+    """The site's paths of pictures that Markdown shows, each once; a word that only looks like one is none."""
+    return sorted(set(re.findall(r"\]\((pictures/[^)\s]+)\)", text)))
 
 
 def from_repository(source: str) -> str:

@@ -50,3 +50,15 @@ def test_no_page_asks_anybody_else(site: Path):
         text = page.read_text(encoding="utf-8")
         assert 'src="http' not in text, page
         assert "fonts.googleapis" not in text, page
+
+
+def test_pictures_of_the_site_are_files_and_words_like_their_paths_are_none():
+    spec = importlib.util.spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    text = "".join([*(hooks.from_repository(source) for source in hooks.PAGES), hooks.gallery(), "`index_pictures/`."])
+    pictures = hooks.pictures_in(text)
+    assert len(pictures) >= 10
+    assert [path for path in pictures if not (ROOT / path.removeprefix("pictures/")).is_file()] == []
