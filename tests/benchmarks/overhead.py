@@ -86,6 +86,8 @@ def planning_row(folder: Path, runs: int) -> dict[str, Any]:
     assert record is not None
     for plan in plans_in(folder, range(runs)):
         replace(record, seed=plan.seed, config_hash=plan.config_hash()).write(plan.folder)
+        if not plan.folder.weights.exists():
+            plan.folder.weights.hardlink_to(first.folder.weights)  # without them a run is not finished
     started = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         status = run_all(plans_in(folder, range(runs)), RunOptions(out=folder))
