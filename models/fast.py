@@ -63,10 +63,10 @@ class FastLayerNorm2d(LayerNorm2d):
 class FastGELU(nn.GELU):
     """GELU over (B, H, W, C): on a CPU, oneDNN's kernel takes contiguous memory only, and torch's own is 2 x slower.
 
-    By itself it takes 0.7 to 1.0 of plain GELU's time on contiguous memory, and half of it on channels-last (36 and 72
-    channels of 180x320, one thread of an Intel Xeon, either allocator). In profiles of the whole network the wide one
-    took 0.96 and 1.25 of the plain network's there, and 1.6 on two threads of an AMD EPYC (results/benchmarks): there
-    it is bound by memory, and what runs before it in each form leaves another part of its input in the caches.
+    By itself it takes 0.65 to 0.98 of plain GELU's time on contiguous memory, and 0.48 to 0.67 on channels-last (36 and
+    72 channels of 180x320, one thread of an Intel Xeon, either allocator). In profiles of the whole network the wide
+    one took 0.96 and 1.25 of the plain network's there, and 1.6 on two threads of an AMD EPYC (results/benchmarks).
+    Why is not known: what runs before it in each form may leave another part of its input in the caches.
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
