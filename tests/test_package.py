@@ -46,6 +46,7 @@ def test_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path):
     assert held == wanted
 
 
+@pytest.mark.slow
 def test_installed_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path):
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:

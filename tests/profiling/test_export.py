@@ -81,6 +81,7 @@ def test_sizes_must_be_multiples_of_the_deepest_levels_cell(fields: dict[str, in
     assert size_multiple(small(**fields)) == multiple
 
 
+@pytest.mark.slow
 def test_dynamic_file_is_exact_at_other_sizes_than_the_traced_one():
     network, exported = tiny_dynamic()
     for size in ((40, 48), (24, 72), (8 * 5, 8 * 3), (16, 16)):

@@ -254,6 +254,7 @@ def test_what_cannot_be_measured_is_refused_at_once(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_latency_command_measures_in_processes_of_their_own(tmp_path: Path):
     variant = tmp_path / "small.yaml"
     variant.write_text("model: {n_blocks: 1, dim: 8}\n")
