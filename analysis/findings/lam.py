@@ -30,7 +30,7 @@ from safmn_bench.analysis.networks import subject_of
 from safmn_bench.analysis.stats.groups import BASELINE
 from safmn_bench.analysis.stats.profiles import number
 from safmn_bench.profiling.common.console import progress
-from safmn_bench.profiling.common.files import csv_rows, write_csv
+from safmn_bench.profiling.common.files import csv_rows_of, write_csv
 from safmn_bench.profiling.common.layout import counted, say
 from safmn_bench.profiling.common.provenance import files_of, is_of, write_sidecar
 
@@ -54,10 +54,10 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
     if not runs:
         return []
     before, known = _kept(study, runs, steps), files_of(study.folder / FILE)
+    places = {_key_of(record): place for place, (_, record) in enumerate(study.runs)}
     looks = _looks(runs, steps, device)
     rows = [_row(attributed, record) for record, attributed in looks]
-    by_run = {key: [row for row in [*rows, *before] if _key(row) == key] for key in _keys(study)}
-    write_csv(out / FILE, COLUMNS, [row for own in by_run.values() for row in own])
+    write_csv(out / FILE, COLUMNS, sorted([*rows, *before], key=lambda row: places[_key(row)]))
     if not is_of(out / FILE):
         told = {f"weights of {row['model']} seed {row['seed']}" for row in before}
         weights = {what: known[what] for what in known if what in told}
@@ -71,14 +71,13 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["model"], str(row["seed"]), row["config_hash"]
 
 
-def _keys(study: Study) -> list[tuple[str, str, str]]:
-    """Of the study's runs, in its order."""
-    return list(dict.fromkeys((r.variant, str(r.seed), r.config_hash) for _, r in study.runs))
+def _key_of(record: Record) -> tuple[str, str, str]:
+    return record.variant, str(record.seed), record.config_hash
 
 
 def _kept(study: Study, runs: Sequence[tuple[RunFolder, Record]], steps: int) -> Rows:
     """The rows of lam.csv of the study's runs whose weights are gone, of as many steps; others are told and left."""
-    gone = set(_keys(study)) - {(r.variant, str(r.seed), r.config_hash) for _, r in runs}
+    gone = {_key_of(record) for _, record in study.runs} - {_key_of(record) for _, record in runs}
     before = [row for row in read_lam(study.folder) if _key(row) in gone]
     kept = [row for row in before if row["steps"] == str(steps)]
     if len(kept) < len(before):
@@ -132,11 +131,7 @@ def _row(attributed: Look, record: Record) -> dict[str, Any]:
 
 def read_lam(out: Path) -> Rows:
     """The rows of lam.csv; none where it is not there."""
-    path = out / FILE
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv_rows(handle))
+    return csv_rows_of(out / FILE)
 
 
 def di_scores(rows: Rows) -> dict[str, dict[int, dict[str, float]]]:

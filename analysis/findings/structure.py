@@ -17,11 +17,11 @@ from scipy import ndimage
 
 from safmn_bench.ablations.data.benchmarks import open_benchmarks
 from safmn_bench.ablations.image_quality import luma_plane
-from safmn_bench.ablations.judging.significance import Comparison, Scores, compare
+from safmn_bench.ablations.judging.significance import Comparison, Scores
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.analysis.findings.runs import SCALE, Study
-from safmn_bench.analysis.stats.groups import BASELINE, twins_of
-from safmn_bench.profiling.common.files import csv_rows, write_csv
+from safmn_bench.analysis.stats.groups import BASELINE, judge_of
+from safmn_bench.profiling.common.files import csv_rows_of, write_csv
 from safmn_bench.profiling.common.provenance import is_of, write_sidecar
 
 FILE = "structure.csv"
@@ -79,10 +79,7 @@ def write_structure(folders: Sequence[Path], out: Path, options: Sequence[str]) 
 
 def read_structure(folder: Path) -> Rows:
     """The rows of structure.csv; none where it is not there."""
-    if not (folder / FILE).exists():
-        return []
-    with (folder / FILE).open(newline="", encoding="utf-8") as handle:
-        return list(csv_rows(handle))
+    return csv_rows_of(folder / FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +103,8 @@ def by_structure(study: Study, measured: Rows) -> ByStructure | None:
     repeated = images[: round(SHARE * len(images))]
     if BASELINE not in scores or len(scores) < 2 or not repeated:
         return None
-    twins = twins_of(study.rows)
-    groups = [compare(_only(scores, group), BASELINE, twins) for group in (repeated, images[len(repeated) :])]
+    judge = judge_of(study.rows, BASELINE, study.unfinished)
+    groups = [judge(_only(scores, group)) for group in (repeated, images[len(repeated) :])]
     compared = [(name, groups[0][name], groups[1][name]) for name in scores if name != BASELINE]
     return ByStructure(repeated=repeated, rest=len(images) - len(repeated), compared=compared)
 

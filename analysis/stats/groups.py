@@ -5,8 +5,9 @@ benchmark) are never averaged, nor compared with a baseline of another setting: 
 """
 
 import contextlib
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from safmn_bench.ablations.judging.sequential import Looks, compare_at_looks
 from safmn_bench.ablations.judging.significance import (
     Comparison,
     Interval,
+    Scores,
     compare,
     interval,
     noise_of,
@@ -95,7 +97,7 @@ def measure(
     rows = grouped(records, scale)
     for shared in dict.fromkeys(row.setting for row in rows):
         alike = [row for row in rows if row.setting == shared]
-        compared = _comparisons(alike, baseline, _stopped_beside(alike, unfinished))
+        compared = _comparisons(alike, baseline, unfinished)
         rows = [replace(row, comparisons=compared.get(row.name, {})) if row.setting == shared else row for row in rows]
     own = {(row.name, row.setting): row for row in measure(tuned, scale, baseline)} if tuned else {}
     return [replace(row, tuned=own.get((row.name, row.setting))) for row in rows]
@@ -209,28 +211,35 @@ def _stopped_beside(rows: Sequence[Measured], unfinished: Sequence[Record]) -> l
 
 
 def _comparisons(
-    rows: Sequence[Measured], baseline: str, stopped: Sequence[Measured]
+    rows: Sequence[Measured], baseline: str, unfinished: Sequence[Record]
 ) -> dict[str, dict[tuple[str, str], Comparison]]:
-    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting, as those stopped.
-
-    Where seeds were added by what was found, as of each network's last look, and with p values for all its looks.
-    """
-    twins, names = twins_of([*rows, *stopped]), {row.name for row in stopped}
-    dropped, looks = len(names - set(twins)), looks_of(rows)
+    """Network -> (dataset, metric) -> comparison with the baseline; rows are of one setting."""
+    judge = judge_of(rows, baseline, unfinished)
     compared: dict[str, dict[tuple[str, str], Comparison]] = {}
     for dataset in datasets_of(rows):
         for metric in (known.name for known in metrics_of(rows)):
             scores = _family(rows, dataset, metric)
             if baseline not in scores or not _common_images(scores):
                 continue
-            judged = (
-                compare_at_looks(scores, baseline, looks, twins, dropped=dropped)
-                if looks
-                else compare(scores, baseline, twins, dropped=dropped)
-            )
-            for name, comparison in judged.items():
+            for name, comparison in judge(scores).items():
                 compared.setdefault(name, {})[dataset, metric] = comparison
     return compared
+
+
+def judge_of(
+    rows: Sequence[Measured], baseline: str, unfinished: Sequence[Record]
+) -> Callable[[Scores], dict[str, Comparison]]:
+    """How scores of these networks, of one setting, are compared with the baseline's: as their sweep was run.
+
+    Networks that compute the same count once, and those that halving stopped count too. Where seeds were added by what
+    was found, as of each network's last look, and with p values for all its looks.
+    """
+    stopped = _stopped_beside(rows, unfinished)
+    twins, names = twins_of([*rows, *stopped]), {row.name for row in stopped}
+    dropped, looks = len(names - set(twins)), looks_of(rows)
+    if looks:
+        return functools.partial(compare_at_looks, baseline=baseline, looks=looks, twins=twins, dropped=dropped)
+    return functools.partial(compare, baseline=baseline, twins=twins, dropped=dropped)
 
 
 def _common_images(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> set[str]:

@@ -228,6 +228,14 @@ def csv_rows(handle: TextIO) -> Iterator[dict[str, str]]:
         yield {column: text[1:] if _quoted(text) else text for column, text in row.items()}
 
 
+def csv_rows_of(path: Path) -> list[dict[str, str]]:
+    """All rows of a CSV of this suite's; none where it is not there."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv_rows(handle))
+
+
 def _plain(cell: Any) -> Any:
     runs = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
     return f"'{cell}" if runs else cell

@@ -8,6 +8,7 @@ python tests/benchmarks/keep_runs.py --runs results/runs --out results/ablation/
 """
 
 import argparse
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -46,16 +47,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--benchmark", type=Path, required=True, metavar="DIR", help="one that the runs were scored on")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="whose weights are kept (default: 0)")
     args = parser.parse_args(argv)
-    rows, benchmarks = [], {}
+    rows, opened = [], functools.cache(lambda scale: open_benchmark(args.benchmark, scale))
     for folder, record in records_below(args.runs):
         if record.status not in ("finished", "collapsed"):
             continue
         kept = RunFolder.of(args.out, record.variant, record.scale, record.seed)
         kept.path.mkdir(parents=True, exist_ok=True)
         if record.seed == args.seed and folder.weights.exists():
-            benchmark = benchmarks.setdefault(record.scale, open_benchmark(args.benchmark, record.scale))
-            moved = keep_weights(folder, record, kept, benchmark)
-            if abs(moved) > MOST_DB:
+            moved = keep_weights(folder, record, kept, opened(record.scale))
+            if not abs(moved) <= MOST_DB:
                 shutil.copyfile(folder.weights, kept.weights)
             rows.append([record.variant, f"x{record.scale}", f"{moved:+.6f}", f"{kept.weights.stat().st_size:,}"])
         for name in FILES:

@@ -3,13 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 from made_records import made_record, scores_of, write_run
 
-from safmn_bench.analysis.findings.runs import read_study
+from safmn_bench.ablations.judging.sequential import Looks, overall
+from safmn_bench.analysis.findings.runs import Study, read_study
 from safmn_bench.analysis.findings.structure import autocorrelation, by_structure, repetition
 from safmn_bench.analysis.study import main
 
@@ -86,3 +88,28 @@ def test_a_study_whose_runs_lack_the_measured_images_says_nothing_of_structure(t
             write_run(tmp_path, made_record(name, seed, {"Set5": scores_of(30 + seed)}))
     rows = [{"dataset": "Tiles", "image": "i0", "repetition": "1.0"}]
     assert by_structure(read_study(tmp_path), rows) is None
+
+
+def sweep_of(folder: Path, **changes: Any) -> Study:
+    """The baseline and n4 with three seeds on eight images of Tiles, on which n4 loses by chance."""
+    rng = np.random.default_rng(3)
+    for name in ("baseline", "n4"):
+        for seed in range(3):
+            each = {f"i{i}": {"psnr_y_db": 30.0 + rng.normal(), "ssim_y": 0.9} for i in range(8)}
+            scores = {"psnr_y_db": float(np.mean([s["psnr_y_db"] for s in each.values()])), "ssim_y": 0.9}
+            write_run(folder, made_record(name, seed, {"Tiles": {**scores, "images": each}}, **changes))
+    return read_study(folder)
+
+
+def test_where_seeds_were_added_by_what_was_found_both_groups_are_judged_at_their_looks(tmp_path: Path):
+    rows = [{"dataset": "Tiles", "image": f"i{i}", "repetition": str(1.0 - 0.1 * i)} for i in range(8)]
+    fixed = by_structure(sweep_of(tmp_path / "fixed"), rows)
+    looked = by_structure(sweep_of(tmp_path / "looked", looks={"first": 3, "most": 10}), rows)
+    assert fixed is not None
+    assert looked is not None
+    ((_, *alone),), ((_, *at_looks),) = fixed.compared, looked.compared
+    shares = Looks(first=3, most=10).shares
+    for one, other in zip(alone, at_looks, strict=True):
+        assert one.p is not None
+        assert other.p == pytest.approx(overall(one.p, 0, shares))
+        assert overall(one.p, 0, shares) > one.p
