@@ -32,7 +32,7 @@ def read_record(folder: RunFolder) -> Record | None:
         values = read_sealed(folder.record, required=False)  # those of before had no digest
         if unknown := sorted(values.keys() - _FIELDS):
             raise ValueError(f"its key {unknown[0]!r} is not known")
-        check_record(values, "")
+        check_record(values)
         return Record(**{**values, **{kind: with_means(values[kind]) for kind in ("scores", "bicubic")}})
     except (OSError, ValueError) as error:
         reason = printable(str(error))[:_SHOWN]

@@ -1,10 +1,12 @@
 """The plan of a run: everything that decides its result, and what its folder holds of it already."""
 
+import functools
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -82,6 +84,10 @@ class Plan:
 
     def config_hash(self) -> str:
         """A short name of the effective configuration."""
+        return self._config_hash
+
+    @functools.cached_property
+    def _config_hash(self) -> str:
         return hashlib.sha256(json.dumps(self.config(), sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -108,15 +114,15 @@ def finished_record(plan: Plan) -> Record | None:
     A run whose weights are gone or damaged is not finished: they are made again, from last.pt where it is there.
     """
     record = read_record(plan.folder)
-    if record is None or record.status in WITHOUT_RESULT or not has_its_weights(plan, record):
-        return None
-    return record
+    return record if record is not None and is_finished(plan, record) else None
 
 
-def has_its_weights(plan: Plan, record: Record) -> bool:
-    """Whether weights.pt is there and undamaged; what collapsed before any validation has none."""
+def is_finished(plan: Plan, record: Record, whole: Callable[[Path], bool] = is_whole) -> bool:
+    """Whether the record has a result, and weights.pt is there and `whole`; what collapsed before any validation has
+    no weights.
+    """
     kept_none = record.collapse is not None and record.collapse.get("weights_from_iteration") is None
-    return kept_none or is_whole(plan.folder.weights)
+    return record.status not in WITHOUT_RESULT and (kept_none or whole(plan.folder.weights))
 
 
 def conflict_of(plan: Plan) -> str:

@@ -3,7 +3,7 @@
 import csv
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from safmn_bench.ablations import cli
 from safmn_bench.ablations.record import TUNED, Record
 from safmn_bench.ablations.records import read_record
+from safmn_bench.ablations.runs.checked import CheckedWeights
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
-from safmn_bench.ablations.runs.plan import Plan, conflict_of, finished_record
+from safmn_bench.ablations.runs.plan import Plan, conflict_of, is_finished
 from safmn_bench.ablations.runs.signals import StopRequest, stop_on_signals
 from safmn_bench.ablations.sweeps import halving, tuning
 from safmn_bench.ablations.sweeps.engines import open_engine, run_jobs
@@ -26,6 +27,7 @@ from safmn_bench.ablations.sweeps.summary import print_summary
 from safmn_bench.ablations.training.distributed import Group, join, leave
 from safmn_bench.ablations.training.loop import Stopped
 from safmn_bench.models.errors import UserError
+from safmn_bench.models.stored.archives import is_whole
 from safmn_bench.profiling.common import console
 from safmn_bench.profiling.common.files import csv_rows, write_csv
 from safmn_bench.profiling.common.layout import counted, say
@@ -44,7 +46,9 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
     Several runs have a process each, or a Slurm job; one alone here, or the processes of torchrun, run in this one. A
     failure of one run does not stop the others. Raises UserError where the only run cannot start.
     """
-    jobs = [job_of(plan, options) for plan in plans]
+    checked = CheckedWeights(options.out)
+    jobs = [job_of(plan, options, checked.is_whole) for plan in plans]
+    checked.keep()
     group = join(plans[0].device)
     try:
         prepare(jobs, options, group)
@@ -116,7 +120,7 @@ def all_at_cut(jobs: Sequence[Job], options: RunOptions) -> bool:
     return False
 
 
-def job_of(plan: Plan, options: RunOptions) -> Job:
+def job_of(plan: Plan, options: RunOptions, whole: Callable[[Path], bool] = is_whole) -> Job:
     """The state of a run before it starts: finished, failed for good, or to be done; nothing is written."""
     job = Job(plan)
     try:
@@ -124,11 +128,11 @@ def job_of(plan: Plan, options: RunOptions) -> Job:
         if (record is None or record.config_hash != plan.config_hash()) and (conflict := conflict_of(plan)):
             job.state, job.cause = OTHER, conflict
             return job
-        ended = finished_record(plan) if record is not None else None
+        ended = record is not None and is_finished(plan, record, whole)
     except UserError as error:
         job.state, job.cause = "failed", str(error)
         return job
-    if record is not None and (ended is not None or (options.skip_failed and record.status == "failed")):
+    if record is not None and (ended or (options.skip_failed and record.status == "failed")):
         job.state, job.cause, job.skipped = record.status, record.error, True
     return job
 
