@@ -16,6 +16,7 @@ import torch
 from safmn_bench.ablations.card.archive import pack
 from safmn_bench.ablations.card.options import CardOptions
 from safmn_bench.ablations.card.parts import Part, measuring_parts, sweep
+from safmn_bench.ablations.card.sharing import sharing_parts, write_sharing
 from safmn_bench.models.errors import UserError
 from safmn_bench.profiling.common.devices import choose_device
 from safmn_bench.profiling.common.door import INTERRUPTED
@@ -45,6 +46,7 @@ def run_parts(options: CardOptions) -> int:
         print("interrupted: the same command goes on with what is left", file=sys.stderr)
         status = INTERRUPTED
     write_json(out / "parts.json", done)
+    write_sharing(out)
     describe(out, device)
     print(f"Archive: {pack(out)}. On the machine of the repository: make gpu-results ARCHIVE=FILE")
     return status or int(any(told["status"].startswith("failed") for told in done.values()))
@@ -53,6 +55,7 @@ def run_parts(options: CardOptions) -> int:
 def parts_of(options: CardOptions, out: Path, deadline: float) -> Iterator[Part]:
     """All parts; the sweep is planned when the others have been run, by the time that they left."""
     yield from measuring_parts(options, out)
+    yield from sharing_parts(options, out)
     left = deadline - time.monotonic()
     if left > SWEEP_S:
         yield sweep(options, out, left)

@@ -1,5 +1,6 @@
 """The input of a study: the runs of its folder, those below `budget/`, the paper's columns, the commands."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +57,12 @@ class Study:
         """Those of the rows."""
         return [record for row in self.rows for record in row.records]
 
-    @property
+    @functools.cached_property
     def datasets(self) -> list[str]:
         """The benchmarks that the runs were scored on."""
         return datasets_of(self.rows)
 
-    @property
+    @functools.cached_property
     def metrics(self) -> list[Metric]:
         """The metrics that they were scored by."""
         return metrics_of(self.rows)

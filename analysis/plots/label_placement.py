@@ -111,11 +111,15 @@ def _best(
         for direction in range(_DIRECTIONS):
             box = _candidate(anchor, gap, direction)
             room = box.grown(_MARGIN)
-            outside = room.area - room.overlap(bounds)
-            overlap = sum(room.overlap(obstacle) for obstacle in near) + 4 * outside
-            if overlap < least:  # looked at before what a label would mislead to, which takes longer and only adds
+            overlap = 4 * (room.area - room.overlap(bounds))
+            for obstacle in near:
+                if overlap >= least:  # each part only adds: the later ones, which take longer, decide seldom
+                    break
+                overlap += room.overlap(obstacle)
+            if overlap < least:
                 overlap += _MISLEADING * misleading(anchor, box, others)
-            overlap += _CROSSED * any(place.overlap(label) for place in line_to(anchor, box) for label in labels)
+            if overlap < least:
+                overlap += _CROSSED * any(place.overlap(label) for place in line_to(anchor, box) for label in labels)
             if overlap < least:
                 best, least = box, overlap
         if least == 0:

@@ -84,10 +84,18 @@ def _at(iterations: np.ndarray, curve: Curve, values: np.ndarray) -> np.ndarray:
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            rows = [(float(row["iteration"]), float(row["loss"])) for row in csv_rows(handle)]
+        seen = path.stat()
+        return _read_as_of(path, seen.st_mtime_ns, seen.st_size)
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}. Run that seed again.") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_as_of(path: Path, mtime_ns: int, size_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Remembered while the file is as it was: a study and the report that it writes both draw the curves."""
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = [(float(row["iteration"]), float(row["loss"])) for row in csv_rows(handle)]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is no losses.csv of a run ({error}). Delete its folder and run that seed again."
@@ -201,7 +209,8 @@ def _draw_one(axes: Axes, name: str, runs: Sequence[Curve], window: int, index: 
     for run in runs:
         axes.plot(run.iterations, run.loss, color=colour, linewidth=0.4, alpha=0.25, zorder=1)
         beyond = run.iterations >= of_seeds.iterations[-1] if len(of_seeds.iterations) else run.iterations > 0
-        axes.plot(run.iterations[beyond], smoothed(run, window)[beyond], color=colour, linewidth=0.8, zorder=3)
+        if beyond.sum() > 1:
+            axes.plot(run.iterations[beyond], smoothed(run, window)[beyond], color=colour, linewidth=0.8, zorder=3)
     axes.fill_between(of_seeds.iterations, of_seeds.low, of_seeds.high, color=colour, alpha=0.2, linewidth=0, zorder=2)
     axes.plot(
         of_seeds.iterations, of_seeds.mean, color=colour, linestyle=dashes, linewidth=1.3, zorder=3,

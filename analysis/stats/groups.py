@@ -143,7 +143,7 @@ def datasets_of(rows: Sequence[Measured]) -> list[str]:
 def metrics_of(rows: Sequence[Measured]) -> list[Metric]:
     """The standard metrics, and every other that some run was scored by."""
     return metrics_in(
-        name for row in rows for record in row.records for scores in record.scores.values() for name in scores
+        {name for row in rows for record in row.records for scores in record.scores.values() for name in scores}
     )
 
 

@@ -81,7 +81,7 @@ def test_a_bundle_runs_every_part_where_nothing_is_installed_but_libraries(tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads((target / "gpu-results/parts.json").read_text())
     assert {name: part["status"] for name, part in told.items()} == dict.fromkeys(
-        ("tests", "pace_24x8", "table2", "table5", "sweep"), "done"
+        ("tests", "pace_24x8", "table2", "table5", "shared_by_mps", "shared_by_turns", "sweep"), "done"
     )
     assert main(["--results", str(target / "gpu-results.tar.gz"), "--into", str(tmp_path / "results")]) == 0
     (folder,) = (tmp_path / "results").iterdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from trial_runs import record, write_run
 
 from safmn_bench.ablations.card import running
 from safmn_bench.ablations.card.options import CardOptions
@@ -18,7 +19,9 @@ from safmn_bench.ablations.card.parts import (
     step_seconds,
     sweep,
 )
+from safmn_bench.ablations.card.sharing import sharing_parts, write_sharing
 from safmn_bench.ablations.gpu import main
+from safmn_bench.profiling.common.files import csv_rows_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,7 +49,7 @@ def test_what_cannot_be_is_refused(call: list[str], said: str, capsys):
 def test_the_parts_leave_time_for_a_sweep_within_nine_minutes(tmp_path: Path):
     parts = measuring_parts(CardOptions(), tmp_path)
     assert [part.name for part in parts] == ["tests", "pace_24x8", "table2", "table5", "pace_64x64", "tests_compiled"]
-    longest = sum(part.limit_s for part in parts)
+    longest = sum(part.limit_s for part in [*parts, *sharing_parts(CardOptions(), tmp_path)])
     assert 9 * 60 - running.PACKING_S - longest > running.SWEEP_S
 
 
@@ -102,6 +105,7 @@ def test_a_part_is_done_fails_or_is_stopped_with_all_that_it_began(tmp_path: Pat
 @pytest.fixture
 def run_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], tuple[int, dict[str, str]]]:
     """`gpu --dry-run` with these parts, name -> code; the exit status, and each part's status."""
+    monkeypatch.setattr(running, "sharing_parts", lambda options, out: [])
     monkeypatch.setattr(running, "sweep", lambda options, out, seconds: python("sweep", "print('swept')"))
 
     def run(codes: dict[str, str]) -> tuple[int, dict[str, str]]:
@@ -130,4 +134,23 @@ def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path, monkeypatch: pyt
     assert main(["--dry-run", "--minutes", "1", "--out", str(tmp_path / "out")]) == 0
     told = json.loads((tmp_path / "out/parts.json").read_text())
     assert {part["status"] for part in told.values()} == {"not begun: the time was over"}
-    assert list(told) == ["tests", "pace_24x8", "table2", "table5"]
+    assert list(told) == ["tests", "pace_24x8", "table2", "table5", "shared_by_mps", "shared_by_turns"]
+
+
+def test_the_pace_of_runs_that_share_a_gpu_is_the_sum_of_theirs(tmp_path: Path):
+    machines = {"shared_by_mps": {"name": "x", "sharing": "NVIDIA MPS"}, "shared_by_turns": {"name": "x"}}
+    for part, seconds in (("shared_by_mps", (2.0, 4.0)), ("shared_by_turns", (5.0, 8.0))):
+        for seed, taken in enumerate(seconds):
+            changes = {"iterations": 400, "train_seconds": taken, "machine": machines[part]}
+            write_run(tmp_path / part / "baseline", record("baseline", seed, 30.0, scale=4, **changes))
+    write_sharing(tmp_path)
+    assert [list(row.values()) for row in csv_rows_of(tmp_path / "sharing.csv")] == [
+        ["shared_by_mps", "NVIDIA MPS", "2", "400", "300.0", "4.0"],
+        ["shared_by_turns", "by turns", "2", "400", "130.0", "8.0"],
+    ]
+
+
+def test_a_part_with_a_run_that_failed_has_no_pace(tmp_path: Path):
+    write_run(tmp_path / "shared_by_mps/baseline", record("baseline", 0, 30.0, scale=4, status="failed", scores={}))
+    write_sharing(tmp_path)
+    assert not (tmp_path / "sharing.csv").exists()
