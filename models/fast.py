@@ -64,9 +64,11 @@ class FastGELU(nn.GELU):
     """GELU over (B, H, W, C): on a CPU, oneDNN's kernel takes contiguous memory only, and torch's own is 2 x slower.
 
     By itself it takes 0.65 to 0.98 of plain GELU's time on contiguous memory, and 0.48 to 0.67 on channels-last (36 and
-    72 channels of 180x320, one thread of an Intel Xeon, either allocator). In profiles of the whole network the wide
-    one took 0.96 and 1.25 of the plain network's there, and 1.6 on two threads of an AMD EPYC (results/benchmarks).
-    Why is not known: what runs before it in each form may leave another part of its input in the caches.
+    72 channels of 180x320, one thread of an Intel Xeon, either allocator). Profiles that show it at up to 1.6 times the
+    plain network's GELU count pages, not arithmetic: with glibc's default the output of either is memory that may be
+    mapped anew, and whoever touches it first pays. Behind its convolution (72 channels, one thread) GELU takes 2.8 ms
+    here and 2.7 in the plain form where freed memory is kept; with glibc's default 8.1 here, 2.9 into memory that was
+    touched before, while in the plain form the convolution pays (40.8 instead of 27.7 ms).
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
