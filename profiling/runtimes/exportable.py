@@ -38,12 +38,13 @@ def _windowed(pool: Callable[..., torch.Tensor]) -> Pool:
 
 
 @contextlib.contextmanager
-def nearest_by_index() -> Iterator[None]:
-    """While a network is traced at one size: nearest-neighbour enlargement to given sides, as a choice of lines.
+def nearest_by_index(*, any_size: bool = False) -> Iterator[None]:
+    """While a network is traced: nearest-neighbour enlargement to given sides, as a choice of lines.
 
     Place i of m is line floor(i n / m) of n. Where n and m have a divisor in common and n does not divide m, some
     i n / m are whole numbers, and ONNX Runtime and OpenVINO, whose scale is a rounded n / m, may take the line before:
-    SAFMN at LR 114x172 was off by 0.018 of a range of 1.
+    SAFMN at LR 114x172 was off by 0.018 of a range of 1. In a trace for `any_size` the graph computes the lines; at one
+    size they are constants, and enlargements that round to the same lines stay as they are.
     """
     interpolate = F.interpolate
 
@@ -51,6 +52,11 @@ def nearest_by_index() -> Iterator[None]:
         mode = others[1] if len(others) > 1 else named.get("mode", "nearest")
         if mode != "nearest" or size is None or x.dim() != 4:
             return interpolate(x, size, *others, **named)
+        if any_size:
+            for axis, m in zip((2, 3), (size, size) if isinstance(size, int) else size, strict=True):
+                lines = torch.div(torch.arange(m) * x.shape[axis], m, rounding_mode="floor")
+                x = x.index_select(axis, lines)
+            return x
         sides = [int(side) for side in ((size, size) if isinstance(size, int) else size)]
         lengths = [int(side) for side in x.shape[-2:]]
         if not any(_may_round(n, m) for n, m in zip(lengths, sides, strict=True)):

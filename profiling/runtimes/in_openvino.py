@@ -3,7 +3,6 @@
 Its own adaptive pooling takes sides of any length; the ONNX file would bring gathers there.
 """
 
-import contextlib
 import os
 import tempfile
 import warnings
@@ -45,7 +44,7 @@ def model_of(network: nn.Module, traced: Shape, *, any_size: bool = False) -> An
     frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
     decoder_of = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder
     try:
-        with warnings.catch_warnings(), contextlib.nullcontext() if any_size else nearest_by_index():
+        with warnings.catch_warnings(), nearest_by_index(any_size=any_size):
             warnings.simplefilter("ignore")  # the tracer's, on sides that become constants: they are, at one size
             decoder = decoder_of(network.eval(), example_input=torch.zeros(traced))
         model = frontend.convert(frontend.load(decoder))

@@ -2,11 +2,13 @@
 
 import functools
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 import torch.nn.functional as F
 from own_networks import write_class
+from torch import nn
 
 from safmn_bench.models.catalog import MODELS, build_model
 from safmn_bench.models.errors import UserError
@@ -59,6 +61,22 @@ def test_enlargement_written_out_is_nearest_neighbour_and_ends_with_the_trace(si
         bicubic = F.interpolate(x, size=(m, m), mode="bicubic")
     assert F.interpolate is before
     assert torch.equal(bicubic, F.interpolate(x, size=(m, m), mode="bicubic"))
+
+
+class Enlarged(nn.Module):
+    """An eighth of the input's lines, enlarged to its size, as SAFMN's lowest level is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        coarse = x[:, :, : x.shape[-2] // 8, : x.shape[-1] // 8]
+        return F.interpolate(coarse, size=(x.shape[-2], x.shape[-1]), mode="nearest")
+
+
+def test_a_trace_for_any_size_computes_the_lines_of_each():
+    with nearest_by_index(any_size=True):
+        traced = cast(nn.Module, torch.jit.trace(Enlarged(), torch.rand(1, 1, 40, 51), check_trace=False))
+    for height, width in [(8 + i, 180 - i) for i in range(0, 164, 3)]:
+        x = torch.arange(float(height * width)).view(1, 1, height, width)
+        assert torch.equal(traced(x), Enlarged()(x)), (height, width)
 
 
 @pytest.mark.slow
