@@ -11,6 +11,7 @@ from typing import TypeVar
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -151,7 +152,8 @@ def finish(figure: Figure, shown: int, networks: int) -> None:
     if shown < networks:
         figure.supxlabel(f"the first {shown} of {networks} networks", fontsize=7)
     if shown > _LAID_OUT_EACH:
-        figure.draw_without_rendering()
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)  # not draw_without_rendering, which goes through every line besides
         figure.set_layout_engine("none")
 
 
@@ -206,8 +208,9 @@ def _draw_one(axes: Axes, name: str, runs: Sequence[Curve], window: int, index: 
     """Raw curves, the seeds' band and mean; beyond the end of the shortest run, each longer one by itself."""
     colour, dashes = COLOURS[index], DASHES[index if dashed else 0]
     of_seeds = band(runs, window)
+    raw = [np.column_stack([run.iterations, run.loss]) for run in runs]
+    axes.add_collection(LineCollection(raw, colors=colour, linewidths=0.4, alpha=0.25, zorder=1))
     for run in runs:
-        axes.plot(run.iterations, run.loss, color=colour, linewidth=0.4, alpha=0.25, zorder=1)
         beyond = run.iterations >= of_seeds.iterations[-1] if len(of_seeds.iterations) else run.iterations > 0
         if beyond.sum() > 1:
             axes.plot(run.iterations[beyond], smoothed(run, window)[beyond], color=colour, linewidth=0.8, zorder=3)
