@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     pairs = pairs_of(options.input, options.output)
     device = choose_device(options.device)
     loaded = load(find_candidate(options.model), options.scale, options.weights)
-    network, _ = for_scoring(loaded.network, device)
+    network, _ = for_scoring(loaded.network, device, options.implementation)
     failed = []
     with progress() as bar:
         for source, target in bar.track(pairs, description="Enlarging"):

@@ -12,7 +12,7 @@ from safmn_bench.ablations.data.benchmarks import Benchmark, cropped, embedded_v
 from safmn_bench.ablations.data.pair_check import check_sample
 from safmn_bench.ablations.data.preflight import lr_choice, notes_of, open_images
 from safmn_bench.ablations.metrics import further_metrics
-from safmn_bench.ablations.scoring.loading import FAST, PLAIN, for_scoring, load
+from safmn_bench.ablations.scoring.loading import FAST, NATIVE, PLAIN, for_scoring, load
 from safmn_bench.ablations.scoring.options import FEW_IMAGES, EvaluateOptions
 from safmn_bench.ablations.scoring.score import ImageScore, Protocol, Scores, Watch, protocol_of, score
 from safmn_bench.models.catalog import caveats_of
@@ -24,6 +24,10 @@ from safmn_bench.profiling.common.images import write_png
 from safmn_bench.profiling.common.places import require_writable
 from safmn_bench.profiling.common.provenance import write_sidecar
 
+_FORM_NOTES = {
+    FAST: ["Scored in its fast form (models/fast.py): the means of the network as written are within 1e-5 dB."],
+    NATIVE: ["Scored in its native form (models/native/): the means of the network as written are within 1e-4 dB."],
+}
 COLUMNS = ("model", "scale", "weights", "dataset", "image")  # and a column per metric
 
 
@@ -67,7 +71,7 @@ def evaluate(options: EvaluateOptions) -> None:
 def subject_of(options: EvaluateOptions, device: torch.device) -> Scored:
     """The network that --model, --scale and --weights name, loaded, or bicubic."""
     loaded = load(find_candidate(options.model), options.scale, options.weights)
-    network, form = for_scoring(loaded.network, device)
+    network, form = for_scoring(loaded.network, device, options.implementation)
 
     def run(benchmark: Benchmark, protocol: Protocol, watch: Watch) -> Scores:
         return score(network, benchmark, protocol, device, tile=options.tile, watch=watch)
@@ -120,9 +124,7 @@ def show(
     notes += [f"{', '.join(names)}: {origin}." for origin, names in sorted(origins.items())]
     notes += [*notes_of(benchmarks), *(note for scored in scores for note in scored.notes)]
     notes += subject.caveats
-    notes += ["Scored in its fast form (models/fast.py): the means of the network as written are within 1e-5 dB."] * (
-        subject.form == FAST
-    )
+    notes += _FORM_NOTES.get(subject.form, ())
     title = f"{subject.model} x{protocol.scale}"
     header = ["dataset", "image", *(metric.heading(metric.label) for metric in protocol.metrics)]
     print_table(title, header, rows, notes, text_columns=2)

@@ -8,6 +8,7 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import has_fast_form, optimise
+from safmn_bench.models.native.form import native_form
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
@@ -57,12 +58,28 @@ def load(candidate: Candidate, scale: int, weights: Path | None) -> Loaded:
     raise UserError(f"{candidate.name} needs --weights FILE: with fresh weights its output would mean nothing.")
 
 
-FAST, PLAIN = "fast form", "as written"
+FAST, PLAIN, NATIVE = "fast form", "as written", "native form"
 
 
-def for_scoring(network: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
-    """The network deployed, on the device, as it is scored; and that form in words, for provenance."""
-    return fast_where_known(inference_form(network).to(device), device)
+def for_scoring(network: nn.Module, device: torch.device, form: str = "auto") -> tuple[nn.Module, str]:
+    """The network deployed, on the device, in one of options.FORMS; and that form in words, for provenance.
+
+    Raises UserError for a form that the network, the device or this machine does not have.
+    """
+    network = inference_form(network).to(device)
+    if form == "auto":
+        return fast_where_known(network, device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    if form == "eager":
+        return network, PLAIN
+    if form == "native":
+        if device.type != "cpu":
+            raise UserError(f"The native form is for a CPU, not {device}: choose --implementation fast.")
+        return native_form(network), NATIVE
+    if not has_fast_form(network):
+        raise UserError(f"{type(network).__name__} has no fast form: choose --implementation eager.")
+    return optimise(network), FAST
 
 
 def fast_where_known(network: nn.Module, device: torch.device) -> tuple[nn.Module, str]:

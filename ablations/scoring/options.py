@@ -70,6 +70,7 @@ class EvaluateOptions(ScoringOptions):
     self_ensemble: bool = False
     crop_multiple: int | None = None
     """Of HR; None: the scale."""
+    implementation: str = "auto"
 
 
 def arguments() -> Parser[EvaluateOptions]:
@@ -111,8 +112,22 @@ def arguments() -> Parser[EvaluateOptions]:
         "--crop-multiple", type=int, metavar="N",
         help="crop HR to a multiple of N (12: one HR image for the scales 2, 3 and 4; default: of the scale)",
     )  # fmt: skip
+    add_implementation_option(parser)
     add_lr_options(parser)
     return parser
+
+
+FORMS = ("auto", "eager", "fast", "native")
+"""Of a network that enlarges (scoring/loading.py): the fastest that is known to score alike, or one of latency.py's."""
+
+
+def add_implementation_option(parser: argparse.ArgumentParser) -> None:
+    """Add --implementation."""
+    parser.add_argument(
+        "--implementation", choices=FORMS,
+        help="auto: the fast form where there is one, on a CPU; eager: as written; fast; native: SAFMN as one C++ "
+        "function on a CPU, compiled at first use (default: %(default)s)",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +141,7 @@ class UpscaleOptions(Options):
     weights: Path | None = None
     tile: int | None = None
     device: str = "auto"
+    implementation: str = "auto"
 
 
 def upscale_arguments() -> Parser[UpscaleOptions]:
@@ -138,4 +154,5 @@ def upscale_arguments() -> Parser[UpscaleOptions]:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="its weights; none for bicubic")
     parser.add_argument("--tile", type=int, metavar="PX", help="tiles of PX LR pixels (default: where memory asks)")
     parser.add_argument("--device", help=DEVICE_HELP)
+    add_implementation_option(parser)
     return parser

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from safmn_bench.models.errors import UserError
-from safmn_bench.models.safmn import SAFMN
+from safmn_bench.models.safmn import SAFMNConfig
 from safmn_bench.profiling.checking.geometry import measured_reach
 from safmn_bench.profiling.common.memory import free_bytes
 
@@ -55,14 +55,14 @@ def reach(network: nn.Module) -> int:
 
     Each SAFMN block reaches across one pooling cell and the rest of its own (2 cells - 1), and its mixer by 1 or 2.
     """
-    if not isinstance(network, SAFMN):
+    config = getattr(network, "config", None)
+    if not isinstance(config, SAFMNConfig):  # SAFMN's, and its native form's
         if type(network).__module__.startswith("safmn_bench."):
             return OVERLAP
         if network not in _measured:
             seen = measured_reach(network, OVERLAP)
             _measured[network] = OVERLAP if seen is None else -(-seen // GRID) * GRID
         return _measured[network]
-    config = network.config
     cell = 2 ** (config.levels - 1)
     mixer = 2 if config.mixer == "inverted_residual" else 1
     # a 3x3 filter over the coarsest cells: from a cell's first pixel to the next cell's last, 2 cells less one

@@ -54,7 +54,7 @@ class NativeSAFMN(nn.Module):
         if (reason := refusal(network)) is not None:
             raise UserError(reason)
         assert isinstance(network, SAFMN)  # told by `refusal`
-        config = network.config
+        self.config = config = network.config
         self.scale, self.levels, self.pooling = network.scale, config.levels, config.pooling
         geometry = Geometry(dim=config.dim, hidden=int(config.dim * config.expansion), levels=config.levels)
         self._library = _load(build(geometry, kind, cache_folder() / "native"))

@@ -77,6 +77,8 @@ def test_transparency_is_enlarged_by_bicubic_and_kept(tmp_path: Path):
         (["--model", "safmn", "{image}", "{out}.png"], "safmn needs --weights FILE"),
         (["--model", "bicubic", "{image}", "{out}.jpg"], "results are written as PNG"),
         (["--model", "bicubic", "{folder}", "{out}"], "holds no images"),
+        (["--model", "bicubic", "{image}", "{out}.png", "--implementation", "fast"], "Bicubic has no fast form"),
+        (["--model", "bicubic", "{image}", "{out}.png", "--implementation", "native"], "and Bicubic is neither"),
     ],
 )
 def test_what_cannot_be_done_is_one_paragraph(options: list[str], sentence: str, tmp_path: Path, capsys):
