@@ -17,12 +17,18 @@ _TICKS = (2, 3, 5, 10, 20, 30)
 _COLUMNS = 3
 _PANEL_INCHES = (2.29, 2.2)
 _ROW_INCHES = 0.26
+_KINDS = {
+    "": ("stands among all", COLOURS[0], COLOURS[0]),
+    "(alone)": ("stands only by itself", COLOURS[0], "none"),
+}
+"""A comparison's verdict -> the title, colour and filling of its circle."""
+_NOISE = ("may be noise", COLOURS[1], "none")
 
 
 def delta_figure(
     rows: Sequence[Measured], dataset: str, paper: Mapping[str, float] | None = None, told: str = ""
 ) -> Figure:
-    """Differences from the baseline with their intervals, a line per network; filled where significant.
+    """Differences from the baseline with their intervals, a line per network; filled where it stands among all.
 
     `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`.
     """
@@ -33,15 +39,16 @@ def delta_figure(
         figure = Figure(figsize=(6.0, 0.7 + 0.45 * bool(paper) + _ROW_INCHES * len(compared)), layout="constrained")
         axes = figure.add_subplot()
         for y, (_, comparison) in enumerate(compared):
-            stands = comparison.verdict in ("", "(alone)")
+            _, colour, face = _KINDS.get(comparison.verdict, _NOISE)
             axes.errorbar(
-                comparison.difference, y, xerr=comparison.half_width, fmt="o", color=COLOURS[0 if stands else 1],
-                capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=COLOURS[0] if stands else "none",
+                comparison.difference, y, xerr=comparison.half_width, fmt="o", color=colour,
+                capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=face,
             )  # fmt: skip
         published = {y: paper[row.name] for y, (row, _) in enumerate(compared) if paper and row.name in paper}
         if published:
             axes.plot([*published.values()], [*published], "D", color=COLOURS[2], markersize=5, markerfacecolor="none")
-            figure.legend(handles=_told(told), loc="outside lower center", ncols=2, frameon=False)
+            kinds = [_KINDS.get(comparison.verdict, _NOISE) for _, comparison in compared]
+            figure.legend(handles=_told(told, kinds), loc="outside lower center", ncols=2, frameon=False)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_yticks(range(len(compared)), [label(row.name) for row, _ in compared])
         axes.set_ylim(-0.7, len(compared) - 0.3)
@@ -53,12 +60,10 @@ def delta_figure(
     return figure
 
 
-def _told(published: str) -> list[Line2D]:
-    """Handles of a legend: circles are measured, diamonds published."""
-    marks = {
-        "measured here: stands": ("o", COLOURS[0], COLOURS[0]),
-        "measured here: may be noise": ("o", COLOURS[1], "none"),
-    }
+def _told(published: str, kinds: Sequence[tuple[str, str, str]]) -> list[Line2D]:
+    """Handles of a legend: circles are measured, of the kinds that are drawn; diamonds published."""
+    drawn = [kind for kind in (*_KINDS.values(), _NOISE) if kind in kinds]
+    marks = {f"measured here: {title}": ("o", colour, face) for title, colour, face in drawn}
     marks[published] = ("D", COLOURS[2], "none")
     return [
         Line2D([], [], linestyle="", marker=shape, color=colour, markerfacecolor=face, markersize=5, label=title)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.feature_maps import features
 from safmn_bench.analysis.plots.label_placement import Anchor, Box, line_to, place
 from safmn_bench.analysis.plots.loss_curves import Curve, band, smoothed
-from safmn_bench.analysis.plots.style import label, save, style
+from safmn_bench.analysis.plots.style import COLOURS, label, save, style
 from safmn_bench.analysis.plots.tradeoff_points import MEASURED, MIXED, PUBLISHED, Point, pareto_front, tradeoff_points
 from safmn_bench.analysis.plots.visual_comparison import Crop, CropBox, crops_of
 from safmn_bench.analysis.stats.entries import entries_from
@@ -450,3 +451,21 @@ def test_published_differences_stand_as_diamonds_beside_those_measured_of_the_ne
     assert [text.get_text() for text in axes.get_yticklabels()] == ["mine", "n4"]
     assert np.asarray(diamonds.get_xydata()).tolist() == [[-0.22, 1.0]]
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()][-1] == "published, DIV2K_val"
+
+
+def test_a_difference_that_stands_only_by_itself_is_no_filled_circle():
+    records = [
+        made_record(name, seed, {"B100": scores_of(mean + 0.01 * seed)})
+        for name, mean in {"baseline": 26.0, "n4": 25.5, "mine": 25.0}.items() for seed in (0, 1)
+    ]  # fmt: skip
+    rows, key = measure(records, 4), ("B100", "psnr_y_db")
+    alone = [
+        replace(row, comparisons={key: replace(row.comparisons[key], p_holm=0.2)}) if row.name == "n4" else row
+        for row in rows
+    ]
+    assert [row.comparisons[key].verdict for row in alone if row.comparisons] == ["(alone)", ""]
+    figure = delta_figure(alone, "B100", {"n4": -0.22}, "published")
+    circles = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+    assert [circle.get_markerfacecolor() for circle in circles] == [COLOURS[0], "none"]  # mine, n4
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == ["measured here: stands among all", "measured here: stands only by itself", "published"]
