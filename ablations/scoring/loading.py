@@ -8,7 +8,6 @@ from torch import nn
 
 from safmn_bench.models.errors import UserError
 from safmn_bench.models.fast import has_fast_form, optimise
-from safmn_bench.models.native.form import native_form
 from safmn_bench.models.reparameterisation import inference_form
 from safmn_bench.models.variants import Candidate
 from safmn_bench.models.weights import load_weights
@@ -76,6 +75,8 @@ def for_scoring(network: nn.Module, device: torch.device, form: str = "auto") ->
     if form == "native":
         if device.type != "cpu":
             raise UserError(f"The native form is for a CPU, not {device}: choose --implementation fast.")
+        from safmn_bench.models.native.form import native_form  # brings torch._dynamo, whose import takes a second
+
         return native_form(network), NATIVE
     if not has_fast_form(network):
         raise UserError(f"{type(network).__name__} has no fast form: choose --implementation eager.")
