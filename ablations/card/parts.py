@@ -16,8 +16,8 @@ FEWEST, MOST = 100, 3000
 SHARE = 0.7  # of the time that is left: a step is slower beside other runs
 PACES = {"pace_24x8": (24, 8, 55), "pace_64x64": (64, 64, 50)}
 """LR patch, batch and seconds: a small one, where launching is what takes the time, and the published training's."""
-
-
+TINY = ("train.patch=8", "train.batch=2")
+"""What a dry run sets, beside its network of one block."""
 TESTS = ("tests/gpu", "tests/analysis/attribution/test_lam.py")
 """Where tests marked `gpu` stand."""
 
@@ -92,9 +92,7 @@ def tiny_parts(out: Path) -> list[Part]:
     table5 = ("--model", small, "--lr-size", "24x16", "--passes", 1)
     commands = {
         "tests": tests_of(out, "tests", "not compiled"),
-        "pace_24x8": script(
-            *("throughput", *cpu, *forms, "--csv", out / "pace_24x8.csv", "--set", "train.patch=8", "train.batch=2")
-        ),
+        "pace_24x8": script(*("throughput", *cpu, *forms, "--csv", out / "pace_24x8.csv", "--set", *TINY)),
         "table2": script("latency", *cpu, *table2, "--csv", out / "table2.csv"),
         "table5": script("operators", *cpu, *table5, "--csv", out / "table5.csv"),
     }
@@ -123,7 +121,7 @@ def sweep(options: CardOptions, out: Path, seconds: float) -> Part:
         for word in ((option, *folders) if folders else ())
     ]
     keys = [f"train.iterations={count}", f"train.validate_every={count}", f"train.save_every={max(1, count // 4)}"]
-    keys += ["train.patch=8", "train.batch=2"] if options.dry_run else []
+    keys += TINY if options.dry_run else ()
     arguments = ("--recipe", "reduced_cpu", "--device", device, "--out", out / "runs", *images, "--set", *keys)
     return Part(name="sweep", command=script("run", *what, *arguments), limit_s=seconds, resumable=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from safmn_bench.ablations.card.options import CardOptions
-from safmn_bench.ablations.card.parts import SLOTS, Part, script, tiny_network
+from safmn_bench.ablations.card.parts import SLOTS, TINY, Part, script, tiny_network
 from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.records import records_below
 from safmn_bench.profiling.common.files import write_csv
@@ -24,7 +24,7 @@ def sharing_parts(options: CardOptions, out: Path) -> list[Part]:
     """A sweep of one network with `SLOTS` seeds, all at once, in each way; two tiny runs where it is dry."""
     iterations, seeds = (4, 2) if options.dry_run else (ITERATIONS, SLOTS)
     keys = [f"train.{key}={iterations}" for key in ("iterations", "validate_every", "save_every")]
-    keys += ["train.patch=8", "train.batch=2"] if options.dry_run else []
+    keys += TINY if options.dry_run else ()
     what = ("--variant", tiny_network(out) if options.dry_run else "baseline", "--seeds", *range(seeds))
     how = ("--recipe", "reduced_cpu", "--device", "cpu" if options.dry_run else options.device)
     return [
