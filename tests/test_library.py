@@ -15,6 +15,7 @@ from torch import nn
 
 import safmn_bench as sb
 from safmn_bench.ablations.evaluate import main as evaluate
+from safmn_bench.models.native.form import native_form
 from safmn_bench.results import Shown
 
 
@@ -169,3 +170,12 @@ def test_wrong_input_is_told_in_a_sentence(call, sentence: str):
     with pytest.raises(sb.UserError) as error:
         call()
     assert sentence in str(error.value)
+
+
+@pytest.mark.slow
+def test_the_native_form_enlarges_to_within_a_level():
+    """Compiled for a network of this size; rounding to 8 bits may fall to the other side."""
+    network, image = sb.create_model("safmn", 2), np.random.default_rng(0).integers(0, 256, (40, 52, 3), np.uint8)
+    ours, other = (np.asarray(sb.upscale(form, image)).astype(int) for form in (network, native_form(network)))
+    assert np.abs(ours - other).max() <= 1
+    assert ours.std() > 5
