@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg, special
 
 LEVEL = 0.95
 
@@ -27,8 +27,9 @@ class Deviation:
         """Lower and upper bound; (0, inf) without a degree of freedom."""
         if self.freedom < 1:
             return 0.0, math.inf
-        low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], self.freedom)
-        return self.sd * math.sqrt(self.freedom / low), self.sd * math.sqrt(self.freedom / high)
+        tail = (1 - level) / 2
+        upper, lower = special.chdtri(self.freedom, [tail, 1 - tail])  # the quantiles above which these shares lie
+        return self.sd * math.sqrt(self.freedom / upper), self.sd * math.sqrt(self.freedom / lower)
 
 
 def deviation(values: np.ndarray) -> Deviation:
@@ -74,7 +75,7 @@ def ratio(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndar
     quotient = squares[0] / squares[1]
     r = float((a * b).sum()) / math.sqrt(squares[0] * squares[1]) if squares[0] else 0.0
     freedom = a.size - 1  # the means are known to be zero: one more than Pitman's n - 2
-    t = float(stats.t.ppf((1 + level) / 2, freedom))
+    t = float(special.stdtrit(freedom, (1 + level) / 2))
     k = 1 + 2 * max(0.0, 1 - r**2) * t**2 / freedom
     reach = math.sqrt(k**2 - 1)
     return Ratio(

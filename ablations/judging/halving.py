@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from safmn_bench.ablations.judging.deviation import Deviation
 
@@ -51,7 +51,7 @@ def standings(scores: Mapping[str, Mapping[int, float]], always: Collection[str]
     means = {name: math.fsum(runs.values()) / len(runs) for name, runs in scores.items()}
     order = sorted(means, key=lambda name: -means[name])
     last = order[math.ceil(TOP_SHARE * len(order)) - 1]
-    t = float(stats.t.ppf((1 + LEVEL) / 2, run.freedom))
+    t = float(special.stdtrit(run.freedom, (1 + LEVEL) / 2))
     judged = []
     for name in order:
         half_width = t * run.sd * math.sqrt(1 / len(scores[name]) + 1 / len(scores[last]))

@@ -7,7 +7,6 @@ only.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 
 _LIFT = 1e-7  # added to every pixel before the Gini, as the authors' demo does
 _PIXEL_VARIANCE = 1 / 12  # px^2, of a uniform distribution over one pixel
@@ -37,6 +36,8 @@ def density(magnitude: Map) -> Map:
     On a grid the sum over all pairs of pixels is a convolution: seconds, where the sum takes hours at 256x256.
     """
     height, width = magnitude.shape
+    from scipy.signal import fftconvolve  # brings scipy.stats: 0.3 s, that a study or a report without maps would pay
+
     if not magnitude.any():
         return magnitude
     inverse = np.linalg.inv(_bandwidth(magnitude))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy import special
 from torch import nn
 
 _CORRELATED = 1.5**2
@@ -32,7 +32,7 @@ class Spectrum:
         """Interval of each power for noise: a mean of n exponential values is a chi-squared one of 2 n degrees."""
         tail = (1 - confidence) / 2
         degrees = 2 * self.values
-        low, high = (degrees / stats.chi2.ppf(quantile, degrees) for quantile in (1 - tail, tail))
+        low, high = (degrees / special.chdtri(degrees, upper) for upper in (tail, 1 - tail))
         return self.power * low, self.power * high
 
 

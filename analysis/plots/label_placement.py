@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 _DIRECTIONS = 24
 _RINGS = (0.0, 4.0, 9.0, 15.0, 22.0, 30.0, 40.0, 52.0, 66.0, 82.0)  # gaps between circle and label, nearest first
 _MARGIN = 1.5  # room kept free around a label
@@ -105,26 +107,33 @@ def _best(
     anchor: Anchor, bounds: Box, obstacles: Sequence[Box], others: Sequence[Anchor], labels: Sequence[Box]
 ) -> Box:
     best, least = _candidate(anchor, 0.0, 0), math.inf
+    in_the_way, inside, named = _edges(obstacles), _edges([bounds]), _edges(labels)
     for gap in _RINGS:
-        reach = anchor.box.grown(gap + 2 * _MARGIN + max(anchor.width, anchor.height))
-        near = [obstacle for obstacle in obstacles if reach.overlap(obstacle)]  # the others meet no label of this ring
-        for direction in range(_DIRECTIONS):
-            box = _candidate(anchor, gap, direction)
-            room = box.grown(_MARGIN)
-            overlap = 4 * (room.area - room.overlap(bounds))
-            for obstacle in near:
-                if overlap >= least:  # each part only adds: the later ones, which take longer, decide seldom
-                    break
-                overlap += room.overlap(obstacle)
+        boxes = [_candidate(anchor, gap, direction) for direction in range(_DIRECTIONS)]
+        rooms = [box.grown(_MARGIN) for box in boxes]
+        outside = [room.area for room in rooms] - _overlaps(_edges(rooms), inside)
+        # each part only adds: the later ones, which take longer, decide seldom
+        for box, overlap in zip(boxes, 4 * outside + _overlaps(_edges(rooms), in_the_way), strict=True):
             if overlap < least:
                 overlap += _MISLEADING * misleading(anchor, box, others)
             if overlap < least:
-                overlap += _CROSSED * any(place.overlap(label) for place in line_to(anchor, box) for label in labels)
+                overlap += _CROSSED * bool(_overlaps(_edges(line_to(anchor, box)), named).any())
             if overlap < least:
                 best, least = box, overlap
         if least == 0:
             break
     return best
+
+
+def _edges(boxes: Sequence[Box]) -> np.ndarray:
+    """Left, bottom, right and top of each, (4, n)."""
+    return np.array([(box.left, box.bottom, box.right, box.top) for box in boxes]).reshape(-1, 4).T
+
+
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The area that each box shares with all others together, (n,); from their edges, (4, n) and (4, m)."""
+    low, high = np.maximum(boxes[:2, :, None], others[:2, None]), np.minimum(boxes[2:, :, None], others[2:, None])
+    return np.maximum(high - low, 0.0).prod(axis=0).sum(axis=1)
 
 
 def _candidate(anchor: Anchor, gap: float, direction: int) -> Box:

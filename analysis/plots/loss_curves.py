@@ -62,7 +62,8 @@ def smoothed(curve: Curve, window: int) -> np.ndarray:
     first = np.searchsorted(known, curve.iterations - window / 2)
     end = np.searchsorted(known, curve.iterations + window / 2, side="right")
     # not by differences of one running sum: a crash to 1e8 would leave no digits of what follows it
-    return np.array([loss[i:j].mean() if i < j else math.nan for i, j in zip(first, end, strict=True)])
+    sums = np.add.reduceat(np.append(loss, 0.0), np.column_stack([first, end]).ravel())[::2]
+    return np.where(first < end, sums / np.maximum(end - first, 1), math.nan)
 
 
 def band(curves: Sequence[Curve], window: int) -> Band:

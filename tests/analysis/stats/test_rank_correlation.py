@@ -18,6 +18,21 @@ def test_coefficient_is_scipys_over_the_networks_in_both():
     assert found.p == pytest.approx(expected.pvalue)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_coefficient_and_p_are_scipys_with_ties_and_few_networks():
+    rng = np.random.default_rng(0)
+    for n in [n for n in range(3, 25) for _ in range(10)]:
+        ours = np.round(rng.normal(size=n), rng.integers(0, 3))
+        theirs = np.round(ours * rng.integers(-1, 2) + rng.normal(size=n), rng.integers(0, 3))
+        names = [f"network{i}" for i in range(n)]
+        found = spearman(dict(zip(names, ours, strict=True)), dict(zip(names, theirs, strict=True)))
+        if len(set(ours)) < 2 or len(set(theirs)) < 2:
+            assert found.r is None
+        else:
+            expected = stats.spearmanr(ours, theirs)
+            assert found.r == pytest.approx(expected.statistic, abs=1e-12)  # pyright: ignore[reportAttributeAccessIssue]
+            assert found.p == pytest.approx(expected.pvalue, abs=1e-7)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_interval_of_one_half_over_ten_networks_by_hand():
     """The atanh of 0.5 is 0.549306, sqrt(1.125 / 7) 0.400892; 1.959964 times that is 0.785734."""
     assert interval_of(0.5, 10) == pytest.approx((-0.232119, 0.870476), abs=1e-6)
