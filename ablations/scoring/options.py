@@ -14,6 +14,8 @@ GREY_CONVENTIONS = {
     "luma": "greyscale files as RGB, scored on luma like the others (as published network rows)",
     "plane": "greyscale files scored on their plane, 0-255 (as published bicubic rows)",
 }
+FORMS = ("auto", "eager", "fast", "native")
+"""Of a network that enlarges (scoring/loading.py): the fastest that is known to score alike, or one of latency.py's."""
 FEW_IMAGES = 20  # up to which each has its row on the terminal
 
 
@@ -115,10 +117,6 @@ def arguments() -> Parser[EvaluateOptions]:
     add_implementation_option(parser)
     add_lr_options(parser)
     return parser
-
-
-FORMS = ("auto", "eager", "fast", "native")
-"""Of a network that enlarges (scoring/loading.py): the fastest that is known to score alike, or one of latency.py's."""
 
 
 def add_implementation_option(parser: argparse.ArgumentParser) -> None:

@@ -48,7 +48,8 @@ def run_all(plans: Sequence[Plan], options: RunOptions) -> int:
     """
     checked = CheckedWeights(options.out)
     jobs = [job_of(plan, options, checked.is_whole) for plan in plans]
-    checked.keep()
+    if not options.dry_run:
+        checked.keep()
     group = join(plans[0].device)
     try:
         prepare(jobs, options, group)
