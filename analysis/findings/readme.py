@@ -207,7 +207,9 @@ def budget_table(study: Study, budgets: Rows) -> list[list[str]]:
     for (iterations, seed, other), rows in groups.items():
         rs = {row["dataset"]: coefficient(row["spearman"]) for row in rows}
         most = max(rows, key=lambda row: row["largest_change_of_place"])
-        moved = f"{most['largest_change_of_place']:g} ({markdown(most['by_variant'])} on {markdown(most['dataset'])})"
+        moved = f"{most['largest_change_of_place']:g}"
+        if most["by_variant"]:
+            moved += f" ({markdown(most['by_variant'])} on {markdown(most['dataset'])})"
         lines.append(
             [
                 str(iterations), f"{rows[0]['share']:g}", str(seed), f"full length, {other}", str(rows[0]["variants"]),

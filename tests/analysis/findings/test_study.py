@@ -22,7 +22,7 @@ from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings import lam
 from safmn_bench.analysis.findings.command import figures_of, loss_runs
 from safmn_bench.analysis.findings.findings import against_bicubic, headline, undecided, verdicts, wanted, worst
-from safmn_bench.analysis.findings.readme import readme
+from safmn_bench.analysis.findings.readme import budget_table, readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
 from safmn_bench.analysis.findings.runs import UNKNOWN, Study, read_study, run_commands
 from safmn_bench.analysis.plots import loss_curves
@@ -135,6 +135,12 @@ def test_budget_compares_with_the_same_seed_the_mean_and_seeds_among_themselves(
     assert row_of(rows, iterations=375, compared_with="mean of seeds", dataset="Set5", metric="psnr_y_db")
     full = row_of(rows, iterations=3000, compared_with="seed 1", dataset="Set5", metric="psnr_y_db")
     assert (full["spearman"], full["variants"], full["by_variant"]) == (pytest.approx(0.9), 5, "baseline")
+
+
+def test_two_rankings_that_agree_name_nobody_who_moved(study: Study):
+    row = next(row for row in budgets(study) if row["metric"] == "psnr_y_db")
+    same = {**row, "largest_change_of_place": 0.0, "by_variant": ""}
+    assert budget_table(study, [same])[1][-3] == "0"
 
 
 def test_every_run_has_its_line_in_collapse_csv(study: Study):
