@@ -2,6 +2,7 @@
 
 python analysis/lam.py --models safmn --scale 2 --weights safmn_x2.pth --image butterfly.png --window 150 40 16
 python analysis/lam.py --models baseline w_o_MR --image Set5/HR --grid 3 16 --no-figures     mean and spread
+python analysis/lam.py --models safmn --scale 2 --weights safmn_x2.pth --no-figures     the windows of study.py
 """
 
 import sys

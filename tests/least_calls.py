@@ -11,7 +11,7 @@ LEAST = {
     "export": ["--out", "a.onnx"],
     "tables": ["--table", "3"],
     "figures": ["--figure", "1"],
-    "lam": ["--models", "a", "--image", "b", "--window", "0", "0", "8"],
+    "lam": ["--models", "a"],
     "study": ["--runs", "c"],
     "card": ["c"],
     "quantise": ["--out", "a.npz"],

@@ -185,6 +185,8 @@ def busiest_window(picture: Picture, size: int) -> Window:
 
 
 PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
+STUDY_GRIDS = (1, 2)
+"""Of a study's places: with the busiest, up to six windows of each photograph."""
 
 
 def embedded_places(scale: int, grids: Sequence[int] = (1,)) -> list[tuple[Picture, Window]]:

@@ -10,9 +10,11 @@ import torch
 from safmn_bench.analysis.attribution import figure as lam_figure
 from safmn_bench.analysis.attribution.attribute import (
     COLUMNS,
+    STUDY_GRIDS,
     SUMMARY_COLUMNS,
     Look,
     Picture,
+    embedded_places,
     grid_windows,
     look,
     read_picture,
@@ -46,10 +48,7 @@ class Study:
 def prepare(options: LamOptions) -> Study:
     """Read everything that the options name. Raises UserError before any attribution for what cannot be done."""
     device = choose_device(options.device)
-    files = image_files(options.image)
-    names = distinct_names(files)
-    pictures = [replace(read_picture(file, options.scale), name=name) for file, name in zip(files, names, strict=True)]
-    places = [(picture, window) for picture in pictures for window in windows_of(picture, options)]
+    places = places_of(options) if options.image else embedded_places(options.scale, STUDY_GRIDS)
     return Study(
         subjects=subjects(options.models, options.weights, options.runs, options.scale, device),
         places=places,
@@ -58,6 +57,14 @@ def prepare(options: LamOptions) -> Study:
         step_batch=options.step_batch,
         device=device,
     )
+
+
+def places_of(options: LamOptions) -> list[tuple[Picture, Window]]:
+    """The windows asked for of each of the images. Raises UserError for what is no image, and a window outside."""
+    files = image_files(options.image)
+    names = distinct_names(files)
+    pictures = [replace(read_picture(file, options.scale), name=name) for file, name in zip(files, names, strict=True)]
+    return [(picture, window) for picture in pictures for window in windows_of(picture, options)]
 
 
 def image_files(given: Sequence[Path]) -> list[Path]:

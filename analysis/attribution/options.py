@@ -14,13 +14,14 @@ STEPS = 50  # of the path from the blurred image: the default of LAM's authors
 
 @dataclass(frozen=True, kw_only=True)
 class LamOptions(Options):
-    """Options of lam.py; `window` or `grid` is given. Raises UserError for an unknown method, or no steps."""
+    """Options of lam.py. Raises UserError for an unknown method, no steps, images without windows or the reverse."""
 
     models: tuple[str, ...]
     scale: int = 4
     weights: tuple[Path, ...] | None = None
     runs: Path = Path("results/runs")
-    image: tuple[Path, ...]
+    image: tuple[Path, ...] = ()
+    """None given: the windows of a study, in the middle of embedded photographs."""
     window: tuple[tuple[int, int, int], ...] = ()
     """(x, y, size) in SR pixels, by the upper left corner."""
     grid: tuple[int, int] | None = None
@@ -40,6 +41,10 @@ class LamOptions(Options):
     def __post_init__(self) -> None:
         match_name("method", self.method, METHODS, "Choose one with --method.")
         require_at_least(1, steps=self.steps, step_batch=self.step_batch)
+        if self.image and not (self.window or self.grid):
+            raise UserError("--image: its windows are missing. Add --grid N SIZE, or --window X Y SIZE.")
+        if not self.image and (self.window or self.grid):
+            raise UserError("--window and --grid are windows of images. Add --image FILE, or leave them out.")
         if self.grid and self.grid[0] < 1:
             raise UserError(f"--grid {self.grid[0]} {self.grid[1]}: N is the number of windows across, 1 or more.")
 
@@ -52,9 +57,11 @@ def arguments() -> Parser[LamOptions]:
     )  # fmt: skip
     _add_networks(parser, "models, variants, YAML files, or bicubic")
     parser.add_argument(
-        "--image", type=Path, nargs="+", required=True, metavar="FILE", help="HR images, or folders of them"
-    )
-    where = parser.add_mutually_exclusive_group(required=True)
+        "--image", type=Path, nargs="+", metavar="FILE",
+        help="HR images, or folders of them, with --window or --grid (default: the 18 windows of study.py, of "
+        "the middle of three embedded photographs)",
+    )  # fmt: skip
+    where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--window", type=int, nargs=3, action="append", metavar=("X", "Y", "SIZE"),
         help="a square of SR pixels by its top-left corner; may be given again",

@@ -20,6 +20,7 @@ from safmn_bench.analysis.attribution import figure as lam_figure
 from safmn_bench.analysis.attribution.attribute import (
     LAM_WINDOW,
     PHOTOGRAPHS,
+    STUDY_GRIDS,
     Look,
     embedded_places,
     grid_windows,
@@ -41,7 +42,6 @@ COLUMNS = (
 )
 STEP_BATCH = 10  # path steps at once: 2,000 small activations of 64x64 pixels, at home in any memory
 _FIGURE_DPI = 150
-_GRIDS = (1, 2)  # with the busiest, up to six windows of each photograph
 Rows = list[dict[str, str]]
 
 
@@ -108,7 +108,7 @@ def _missing(study: Study, runs: Sequence[tuple[RunFolder, Record]]) -> list[str
 
 def _looks(runs: Sequence[tuple[RunFolder, Record]], steps: int, device: torch.device) -> list[tuple[Record, Look]]:
     """Every run on every window, with a progress bar over path steps."""
-    places = embedded_places(SCALE, _GRIDS)
+    places = embedded_places(SCALE, STUDY_GRIDS)
     looks = []
     with progress() as bar:
         task = bar.add_task("Attributing", total=len(places) * len(runs) * steps)

@@ -468,6 +468,21 @@ def test_flat_picture_has_no_index_and_no_crash(trained: Path, capsys):
     assert "1 of 1 maps are zero everywhere" in capsys.readouterr().out
 
 
+def test_without_images_the_windows_are_those_of_a_study(trained: Path, capsys):
+    out = trained / "out"
+    call = ["--models", "bicubic", "--scale", "2", "--steps", "1", "--no-figures", "--device", "cpu", "--out", str(out)]
+    assert main(call) == 0
+    rows = rows_of(out / "lam.csv")
+    places = [(row["image"], int(row["window_x"]), int(row["window_y"]), row["window_size"]) for row in rows]
+    evenly = [(120, 120), (56, 56), (184, 56), (56, 184), (184, 184)]  # (2 i + 1) * 256 / (2 n) - 8, for n = 1 and 2
+    assert len(places) == len(set(places)) == 18
+    for name in ("chelsea.png", "astronaut.png", "coffee.png"):
+        assert {(name, x, y, "16") for x, y in evenly} <= set(places)
+    capsys.readouterr()
+    assert main([*call, "--window", "8", "8", "8"]) == 2
+    assert "--window and --grid are windows of images. Add --image FILE, or leave them out." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -477,6 +492,7 @@ def test_flat_picture_has_no_index_and_no_crash(trained: Path, capsys):
         (["--weights", "a.pt"], "--weights has 1 files for 2 models"),
         (["--method", "salency"], "Did you mean 'saliency'"),
         (["--image", "nowhere.png"], "No file nowhere.png"),
+        (["--window"], "--image: its windows are missing. Add --grid N SIZE, or --window X Y SIZE."),
         (["--steps", "0"], "--steps 0 is not a whole number of at least 1"),
         (["--step-batch", "0"], "--step-batch 0 is not a whole number of at least 1"),
         (["--device", "cuda:9"], "Device 'cuda:9' is not there"),
@@ -487,6 +503,7 @@ def test_wrong_call_is_one_clear_paragraph(
 ):
     image = make_images(trained / "images", "a.png") / "a.png"
     where = [] if change[0] == "--window" else ["--window", "8", "8", "8"]
+    change = [] if change == ["--window"] else change
     out = trained / "out"
     assert main([*command(trained, "--image", str(image), "--out", str(out)), *where, *change]) == 2
     error = capsys.readouterr().err
