@@ -19,28 +19,25 @@ recipes since version 2), the deviation of a difference is 0.34 of that (95 %: 0
 - The variance over seeds is pooled over all networks of the family (a randomised block analysis of variance; of two
   networks, it is the paired t-test over seeds). Two or three seeds alone leave 1 or 2 degrees of freedom, with which a
   difference of three standard errors is found in 22 to 41 % of cases; ten networks with three seeds each leave 18. The
-  price is an assumption: runs of all networks of a family scatter alike. A network that scatters more is named by
-  `uneven_scatter`, since its differences are then judged too lightly. Collapsed runs do not belong in a family.
+  price is an assumption: runs of all networks of a family scatter alike. One that plainly scatters more stands apart
+  (family.py), with a variance and degrees of freedom of its own. Collapsed runs do not belong in a family.
 - Where seeds do not connect the networks (each has its own), the seed term is dropped, which is valid for those.
 
 Families of comparisons: `p` is of one comparison by itself; `p_holm` holds for all of a family at once (Holm 1979).
 """
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 from safmn_bench.ablations.judging.deviation import Deviation
+from safmn_bench.ablations.judging.family import Family, Scores
 from safmn_bench.ablations.judging.power import Noise, detectable_from
 
 LEVEL = 0.95
-Scores = Mapping[str, Mapping[int, Mapping[str, float]]]
-"""Network -> seed -> image -> score."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,9 @@ class Comparison:
     """Runs of this network."""
     images: int
     run: Deviation | None = None
-    """Scatter of training again, over all networks of the family; None where untested."""
+    """Scatter of training again, over the networks of the family that scatter alike; None where untested."""
+    own: Deviation | None = None
+    """That of this network, where it stands apart."""
     family: int = 1
     """How many networks are compared with this baseline: what `p_holm` is corrected for."""
 
@@ -130,16 +129,31 @@ def compare(
 
 
 def compare_in(
-    family: "Family", baseline: str, twins: Mapping[str, str] | None = None, *, dropped: int = 0
+    family: Family, baseline: str, twins: Mapping[str, str] | None = None, *, dropped: int = 0
 ) -> dict[str, Comparison]:
     """`compare`, of scores that lie in an array. Raises ValueError: no run of the baseline."""
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
-    compared = {name: family.against(baseline, name) for name in family.networks if name != baseline}
+    compared = {name: _against(family, baseline, name) for name in family.networks if name != baseline}
     run = Deviation(sd=math.sqrt(family.seed_variance), freedom=family.freedom) if family.freedom else None
     return holm_once(
         {name: replace(comparison, run=run) for name, comparison in compared.items()}, twins or {}, dropped
     )
+
+
+def _against(family: Family, baseline: str, name: str) -> Comparison:
+    """One network minus another, with interval and p where the family has a repeated seed."""
+    by_image, gap = family.difference(name, baseline), family.gap(name, baseline)
+    difference = float(by_image.mean())
+    plain = Comparison(difference=difference, seeds=family.seeds_of(name), images=len(by_image))
+    if gap is None:
+        return plain
+    half_width = float(special.stdtrit(gap.freedom, (1 + LEVEL) / 2)) * gap.error
+    chance = float(2 * special.stdtr(gap.freedom, -abs(difference) / gap.error)) if gap.error else None
+    return replace(
+        plain, half_width=half_width, p=float(difference == 0) if chance is None else chance,
+        degrees_of_freedom=gap.freedom, own=family.own_run(name),
+    )  # fmt: skip
 
 
 def holm_once(compared: Mapping[str, Comparison], twins: Mapping[str, str], dropped: int = 0) -> dict[str, Comparison]:
@@ -157,11 +171,13 @@ def holm_once(compared: Mapping[str, Comparison], twins: Mapping[str, str], drop
 
 
 def noise_of(scores: Scores, baseline: str) -> Noise:
-    """Scatter of scores by source, over all networks. Raises ValueError: no baseline, or no image of all runs."""
+    """Scatter of scores by source, over the networks that scatter alike. ValueError: no baseline, or no image."""
     family = Family.of(scores)
     if baseline not in family.networks:
         raise ValueError(f"no scores of {baseline}")
-    others = {name: family.against(baseline, name) for name in family.networks if name != baseline}
+    # what stands apart in its runs does so on images too, and is no example of the others' taste
+    calm = [name for name in family.networks if name not in family.apart]
+    others = {name: _against(family, baseline, name) for name in calm if name != baseline}
     alike = [name for name, comparison in others.items() if comparison.p is None or comparison.p >= 1 - LEVEL]
     nearest = sorted(others, key=lambda name: abs(others[name].difference))[:1]
     return Noise(
@@ -180,102 +196,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, (len(p_values) - rank) * p_values[index])
         adjusted[index] = min(1.0, highest)
     return adjusted
-
-
-def uneven_scatter(scores: Scores, level: float = 0.01) -> list[str]:
-    """Networks whose runs scatter more than those of all others together, by an F test at `level` each."""
-    means = {name: [float(np.mean(list(run.values()))) for run in runs.values()] for name, runs in scores.items()}
-    return [name for name in means if _scatter_p(name, means) < level]
-
-
-def _scatter_p(name: str, means: Mapping[str, Sequence[float]]) -> float:
-    """The chance of this network's variance over seeds or more, were it that of the others; 1 where unknown."""
-    others = [values for other, values in means.items() if other != name and len(values) > 1]
-    freedom = sum(len(values) - 1 for values in others)
-    if len(means[name]) < 2 or not freedom:
-        return 1.0
-    pooled = sum((len(values) - 1) * np.var(values, ddof=1) for values in others) / freedom
-    if pooled == 0:
-        return 1.0
-    return float(special.fdtrc(len(means[name]) - 1, freedom, np.var(means[name], ddof=1) / pooled))
-
-
-class Family:
-    """All runs of a family: one row of `y` (runs, images) per run, fitted by network and, where it can be, seed."""
-
-    @classmethod
-    def of(cls, scores: Scores) -> "Family":
-        """Of scores by name, on the images that all runs have. Raises ValueError where there is no such image."""
-        runs = [(name, seed, scores[name][seed]) for name in scores for seed in sorted(scores[name])]
-        images = [image for image in (runs[0][2] if runs else ()) if all(image in run for *_, run in runs)]
-        if not images:
-            raise ValueError("the runs have no image in common")
-        y = np.array([[run[image] for image in images] for *_, run in runs])
-        return cls([name for name, *_ in runs], [seed for _, seed, _ in runs], y)
-
-    def __init__(self, names: Sequence[str], seeds: Sequence[int], y: np.ndarray) -> None:
-        """`names` and `seeds` of the runs, the rows of `y` (runs, images)."""
-        self.networks = list(dict.fromkeys(names))
-        self.names = np.array(names)
-        self.y = y
-        self.design = self._design(seeds)
-        self.freedom = len(y) - self.design.shape[1]
-        self.coefficients = np.linalg.pinv(self.design) @ self.y  # (columns, images)
-        residual = self.y - self.design @ self.coefficients
-        by_run = residual.mean(axis=1)  # what moved all images of a run together
-        self.seed_variance = float((by_run**2).sum()) / self.freedom if self.freedom else 0.0
-        rest = residual - by_run[:, None]
-        self.rest_freedom = self.freedom * (y.shape[1] - 1)
-        self.rest_variance = float((rest**2).sum()) / self.rest_freedom if self.rest_freedom else 0.0
-
-    def _design(self, seeds: Sequence[int]) -> np.ndarray:
-        """Columns: one per network, and one per seed but the first; without seeds where they are not connected."""
-        networks = (self.names[:, None] == np.array(self.networks)).astype(float)
-        blocks = (np.array(seeds)[:, None] == np.unique(seeds)[1:]).astype(float)
-        both = np.hstack([networks, blocks])
-        connected = np.linalg.matrix_rank(both) == both.shape[1] < len(seeds)
-        return both if connected else networks
-
-    def taste_variance(self, baseline: str, others: Sequence[str]) -> float:
-        """Of one network on one image, in its differences from the baseline: the mean over `others`."""
-        if self.y.shape[1] < 2 or not others:
-            return 0.0
-        rows = {name: self.coefficients[self.networks.index(name)] for name in (baseline, *others)}
-        seeds = {name: int((self.names == name).sum()) for name in rows}
-        variances = []
-        for name in others:
-            rest = self.rest_variance * (1 / seeds[name] + 1 / seeds[baseline])
-            variances.append((float(np.var(rows[name] - rows[baseline], ddof=1)) - rest) / 2)
-        return float(np.mean(variances))
-
-    def against(self, baseline: str, name: str) -> Comparison:
-        """One network minus another, with interval and p where the family has a repeated seed."""
-        contrast = np.zeros(self.design.shape[1])
-        contrast[self.networks.index(name)], contrast[self.networks.index(baseline)] = 1, -1
-        by_image = contrast @ self.coefficients  # (images,)
-        known: dict[str, Any] = {"seeds": int((self.names == name).sum()), "images": len(by_image)}
-        difference = float(by_image.mean())
-        if not self.freedom:
-            return Comparison(difference=difference, **known)
-        error, freedom = self._standard_error(contrast, by_image)
-        half_width = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
-        p = float(2 * special.stdtr(freedom, -abs(difference) / error)) if error else float(difference == 0)
-        return Comparison(difference=difference, half_width=half_width, p=p, degrees_of_freedom=freedom, **known)
-
-    @functools.cached_property
-    def _weights(self) -> np.ndarray:
-        """Of the coefficients' variances and covariances; once for all comparisons of the family."""
-        return np.linalg.inv(self.design.T @ self.design)
-
-    def _standard_error(self, contrast: np.ndarray, by_image: np.ndarray) -> tuple[float, float]:
-        """Of a difference: over seeds and over images, less the residual in both; and its degrees of freedom."""
-        weight = float(contrast @ self._weights @ contrast)
-        images = len(by_image)
-        over_seeds = weight * self.seed_variance
-        over_images = float(np.var(by_image, ddof=1)) / images if images > 1 else 0.0
-        residual = weight * self.rest_variance / images
-        if over_images <= residual:
-            return math.sqrt(over_seeds), self.freedom
-        total = over_seeds + over_images - residual
-        spread = over_seeds**2 / self.freedom + over_images**2 / (images - 1) + residual**2 / max(1, self.rest_freedom)
-        return math.sqrt(total), max(1.0, total**2 / spread)

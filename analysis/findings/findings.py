@@ -82,7 +82,9 @@ def undecided(study: Study) -> list[Undecided]:
             continue
         seeds = None
         if comparison.difference:
-            seeds = seeds_for(comparison.difference, noise, networks=len(study.rows), comparisons=comparison.family)
+            plain, own = noise.run.sd, comparison.own.sd if comparison.own else noise.run.sd
+            of_both = noise.with_run_sd(math.sqrt((plain**2 + own**2) / 2))
+            seeds = seeds_for(comparison.difference, of_both, networks=len(study.rows), comparisons=comparison.family)
         hours = (seeds - comparison.seeds) * _pair_seconds(study, row) / 3600 if seeds else None
         networks.append(
             Undecided(

@@ -1,7 +1,8 @@
 """Caveats of measured rows, to be known before comparing them, in one sentence each: for tables, report, study.
 
 Recipe keys that a network changes, networks that are no better than bicubic, benchmarks of one name that hold different
-images, and runs that failed or were stopped. Nothing is said where there is nothing.
+images, networks whose runs scatter far more than the others', and runs that failed or were stopped. Nothing is said
+where there is nothing.
 """
 
 from collections import Counter
@@ -9,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from safmn_bench.ablations.metrics import HEADLINE
+from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.contents import differing
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, apart, datasets_of
 from safmn_bench.models.catalog import MODELS
 from safmn_bench.models.mappings import flattened
 from safmn_bench.models.safmn import SAFMNConfig
@@ -28,7 +29,23 @@ BELOW = "†"
 def caveat_notes(rows: Sequence[Measured], unfinished: Sequence[Record] = ()) -> list[str]:
     """Every such sentence."""
     return [*recipe_notes(rows), *bicubic_notes(rows), *identical_notes(rows), *content_notes(rows),
-            *ending_notes(rows, unfinished)]  # fmt: skip
+            *scatter_notes(rows), *ending_notes(rows, unfinished)]  # fmt: skip
+
+
+def scatter_notes(rows: Sequence[Measured]) -> list[str]:
+    """Networks that stand apart by how their runs scatter (judging/family.py): one note."""
+    unit, digits = METRICS[HEADLINE].unit, METRICS[HEADLINE].digits.table + 1
+    parts = [
+        f"{name} on {dataset} ({run.sd:.{digits}f} {unit}, {counted(run.freedom, 'degree')} of freedom)"
+        for dataset in datasets_of(rows)
+        for name, run in apart(rows, dataset).items()
+    ]
+    if not parts:
+        return []
+    return [
+        "Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their own "
+        f"scatter, which the others' intervals leave out: {'; '.join(parts)}."
+    ]
 
 
 def recipe_notes(rows: Sequence[Measured]) -> list[str]:

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from safmn_bench.ablations.judging.deviation import Deviation
+from safmn_bench.ablations.judging.family import Family, Scores
 from safmn_bench.ablations.judging.power import Noise
 from safmn_bench.ablations.judging.sequential import Looks, compare_at_looks
 from safmn_bench.ablations.judging.significance import (
     Comparison,
     Interval,
-    Scores,
     compare,
     interval,
     noise_of,
-    uneven_scatter,
 )
 from safmn_bench.ablations.metrics import HEADLINE, Metric, metrics_in
 from safmn_bench.ablations.recipe import LATER
@@ -147,12 +147,15 @@ def metrics_of(rows: Sequence[Measured]) -> list[Metric]:
     )
 
 
-def uneven(rows: Sequence[Measured], dataset: str) -> list[str]:
-    """Networks whose PSNR scatters over seeds more than that of the others of their setting."""
-    names: list[str] = []
+def apart(rows: Sequence[Measured], dataset: str) -> dict[str, Deviation]:
+    """Networks whose PSNR scatters over seeds far more than that of the others of their setting, and how much."""
+    found: dict[str, Deviation] = {}
     for shared in dict.fromkeys(row.setting for row in rows):
-        names += uneven_scatter(_family([row for row in rows if row.setting == shared], dataset, HEADLINE))
-    return names
+        scores = _family([row for row in rows if row.setting == shared], dataset, HEADLINE)
+        if _common_images(scores):
+            family = Family.of(scores)
+            found |= {name: run for name in family.networks if (run := family.own_run(name)) is not None}
+    return found
 
 
 def _family(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str, dict[int, dict[str, float]]]:

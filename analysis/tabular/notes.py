@@ -7,7 +7,7 @@ from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.caveats import caveat_notes
 from safmn_bench.analysis.stats.entries import main_setting
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, looks_of, twins_of, uneven
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, looks_of, twins_of
 from safmn_bench.analysis.stats.profiles import Profiles, file_name
 from safmn_bench.analysis.stats.provenance import collapse_notes, provenance_notes
 from safmn_bench.analysis.tabular.ablation_tables import NETWORK_TABLES, PAPER_COSTS, UNITS
@@ -40,7 +40,7 @@ def notes_for(
     notes = [general, _COSTS, *([_ASTERISK] if number == 3 else []), *_intervals(measured), *_verdicts(measured)]
     notes += _rates(measured) + _looks(measured) + _noise_floor(measured) + _twins(measured)
     notes += provenance_notes(measured) + caveat_notes(measured, unfinished) + collapse_notes(measured)
-    notes += _scatter(measured) + (_times(profiles) if number == 6 else [])
+    notes += _times(profiles) if number == 6 else []
     return notes + _scored_weights(number, profiles) + _differing_counts(number, measured, profiles)
 
 
@@ -133,15 +133,6 @@ def _twins(measured: Sequence[Measured]) -> list[str]:
     twin_of = twins_of([row for row in measured if row.setting == main_setting(measured)])
     same = [f"{name} computes what {twin} computes, to rounding" for name, twin in twin_of.items()]
     return [f"Counted once among the comparisons: {'; '.join(same)}."] if same else []
-
-
-def _scatter(measured: Sequence[Measured]) -> list[str]:
-    names = dict.fromkeys(name for dataset in datasets_of(measured) for name in uneven(measured, dataset))
-    if not names:
-        return []
-    return [
-        f"Runs scatter more than those of the others (F test, p < 0.01), so judged too lightly: {', '.join(names)}."
-    ]
 
 
 def _differing_counts(number: int, measured: Sequence[Measured], profiles: Profiles) -> list[str]:

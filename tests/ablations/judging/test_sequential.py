@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from safmn_bench.ablations.judging.family import Family, Scores
 from safmn_bench.ablations.judging.sequential import Looks, compare_at_looks, critical_values, overall, spent
-from safmn_bench.ablations.judging.significance import Family, Scores, compare_in, holm
+from safmn_bench.ablations.judging.significance import compare_in, holm
 
 FIVE = (0.2, 0.4, 0.6, 0.8, 1.0)
 LOOKS = Looks(first=2, most=10)

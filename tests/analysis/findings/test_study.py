@@ -303,7 +303,7 @@ def test_attributions_of_runs_whose_weights_are_gone_stay_with_the_digests_of_th
     folder = make_study(tmp_path, weights=True)
     for other in set(PSNR_DB) - {"baseline"} | {"w_o_LN"}:
         shutil.rmtree(folder / other)
-    monkeypatch.setattr(lam, "_GRIDS", (1,))
+    monkeypatch.setattr(lam, "STUDY_GRIDS", (1,))
     lam.write_lam(read_study(folder), folder, 2, torch.device("cpu"), [])
     before = {name: (folder / name).read_bytes() for name in ("lam.csv", "lam.csv.json")}
     (folder / "baseline" / "x4" / "seed1" / "weights.pt").unlink()

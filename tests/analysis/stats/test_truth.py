@@ -67,6 +67,12 @@ SAID: dict[str, tuple[list[Record], list[Record], list[str]]] = {
         [run()], [run("w_SE", 2, status="failed")],
         ["2 networks in 2 runs, 1 failed: w_SE x4 seed 2: no cause recorded."],
     ),
+    "one whose runs scatter": (
+        [*(run(name, seed) for name in ("baseline", "w_SE", "n4", "n6") for seed in range(3)),
+         *(run("bn", seed, db) for seed, db in enumerate((30.0, 33.0, 27.0)))], [],
+        ["Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their own "
+         "scatter, which the others' intervals leave out: bn on Manga109 (3.0000 dB, 2 degrees of freedom)."],
+    ),
     "other images under one name": (
         [run(), run("w_SE", bicubic_db=25.5)], [],
         ["Manga109 x4 is 2 different sets of images (#1 baseline; #2 w_SE): their scores are not averaged, compared or "
