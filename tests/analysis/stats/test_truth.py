@@ -70,8 +70,8 @@ SAID: dict[str, tuple[list[Record], list[Record], list[str]]] = {
     "one whose runs scatter": (
         [*(run(name, seed) for name in ("baseline", "w_SE", "n4", "n6") for seed in range(3)),
          *(run("bn", seed, db) for seed, db in enumerate((30.0, 33.0, 27.0)))], [],
-        ["Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their own "
-         "scatter, which the others' intervals leave out: bn on Manga109 (3.0000 dB, 2 degrees of freedom)."],
+        ["Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their "
+         "own scatter, which the others' intervals leave out: bn on Manga109 (3.0000 dB, 2 degrees of freedom)."],
     ),
     "other images under one name": (
         [run(), run("w_SE", bicubic_db=25.5)], [],
