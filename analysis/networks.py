@@ -35,6 +35,8 @@ class Subject:
     title: str
     network: nn.Module
     weights: str
+    file: Path | None = None
+    """That of its weights, where it was read from one."""
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -67,7 +69,7 @@ def subjects(
         path = next(files, None) or trained_weights(runs, candidate, scale) if needed else None
         loaded = load(candidate, scale, path)
         network = freeze(loaded.network).to(device)
-        frozen.append(Subject(candidate.name, candidate.title, network, loaded.weights))
+        frozen.append(Subject(candidate.name, candidate.title, network, loaded.weights, path))
     titles = [subject.title for subject in frozen]
     return [
         replace(subject, title=f"{subject.title} ({i})" if titles.count(subject.title) > 1 else subject.title)

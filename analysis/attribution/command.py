@@ -31,6 +31,7 @@ from safmn_bench.profiling.common.files import csv_as_it_comes, write_csv
 from safmn_bench.profiling.common.images import list_images
 from safmn_bench.profiling.common.layout import counted
 from safmn_bench.profiling.common.memory import keep_freed_memory
+from safmn_bench.profiling.common.provenance import write_sidecar
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def carry_out(study: Study, options: LamOptions) -> list[dict[str, Any]]:
             if not options.no_figures:
                 figure = lam_figure.draw(looks, views=options.views, blend=options.blend)
                 lam_figure.save(figure, options.out / figure_name(looks[0]))
+    weights = {f"weights of {subject.title}": subject.file for subject in study.subjects if subject.file}
+    write_sidecar(options.out / "lam.csv", "analysis/lam.py", options.typed, str(study.device), weights)
     return rows
 
 

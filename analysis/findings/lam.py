@@ -33,6 +33,7 @@ from safmn_bench.analysis.stats.profiles import number
 from safmn_bench.profiling.common.console import progress
 from safmn_bench.profiling.common.files import csv_rows_of, write_csv
 from safmn_bench.profiling.common.layout import counted, say
+from safmn_bench.profiling.common.memory import keep_freed_memory
 from safmn_bench.profiling.common.provenance import files_of, is_of, write_sidecar
 
 FILE = "lam.csv"
@@ -53,6 +54,8 @@ def write_lam(study: Study, out: Path, steps: int, device: torch.device, options
     runs = [run for run in study.runs if run[0].weights.exists() and run[1].scores and run[1].scale == SCALE]
     if not runs:
         return []
+    if device.type == "cpu":
+        keep_freed_memory()
     before, known = _kept(study, runs, steps), files_of(study.folder / FILE)
     places = {_key_of(record): place for place, (_, record) in enumerate(study.runs)}
     looks = _looks(runs, steps, device)

@@ -44,6 +44,7 @@ from safmn_bench.models.fast import FastLayerNorm2d, FastSAFM
 from safmn_bench.models.peers.bicubic import Bicubic
 from safmn_bench.models.safmn import SAFMN, SAFMNConfig
 from safmn_bench.models.weights import load_weights
+from safmn_bench.profiling.common.provenance import is_of
 from safmn_bench.profiling.common.sample_images import embedded_paths
 
 CPU = torch.device("cpu")
@@ -476,6 +477,7 @@ def test_without_images_the_windows_are_those_of_a_study(trained: Path, capsys):
     places = [(row["image"], int(row["window_x"]), int(row["window_y"]), row["window_size"]) for row in rows]
     evenly = [(120, 120), (56, 56), (184, 56), (56, 184), (184, 184)]  # (2 i + 1) * 256 / (2 n) - 8, for n = 1 and 2
     assert len(places) == len(set(places)) == 18
+    assert is_of(out / "lam.csv")
     for name in ("chelsea.png", "astronaut.png", "coffee.png"):
         assert {(name, x, y, "16") for x, y in evenly} <= set(places)
     capsys.readouterr()
