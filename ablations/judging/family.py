@@ -63,6 +63,7 @@ class Family:
         self.networks = list(dict.fromkeys(names))
         self.names, self.y, self._seeds = np.array(names), y, np.array(seeds)
         self.apart = scattering_more(self.names, y.mean(axis=1))
+        self.uneven = [name for name in uneven(self.names, y.mean(axis=1)) if name not in self.apart]
         self._fit()
         if self.apart and not self.freedom:
             self.apart = []
@@ -176,10 +177,7 @@ def scattering_more(names: np.ndarray, scores: np.ndarray, level: float = APART)
     among them, by an F test at level / networks. At most a quarter of the networks, one of three; of two none, since
     paired over seeds their difference has one variance, however it came about.
     """
-    networks, which = np.unique(names, return_inverse=True)
-    runs = np.bincount(which)
-    squares = np.bincount(which, (scores - (np.bincount(which, scores) / runs)[which]) ** 2)
-    freedom = runs - 1
+    networks, squares, freedom = _scatter(names, scores)
     order = sorted(np.flatnonzero(freedom), key=lambda index: -squares[index] / freedom[index])
     for many in range(max(1, len(networks) // 4), 0, -1):
         most, others = order[:many], order[many:]
@@ -193,3 +191,20 @@ def scattering_more(names: np.ndarray, scores: np.ndarray, level: float = APART)
         if special.fdtrc(freedom[most[-1]], freedom[others].sum(), own / theirs) < level / len(networks):
             return [str(networks[index]) for index in most]
     return []
+
+
+def uneven(names: np.ndarray, scores: np.ndarray, level: float = 0.01) -> list[str]:
+    """Networks whose runs scatter more than those of all others, by an F test at `level` each: a warning, no more."""
+    networks, squares, freedom = _scatter(names, scores)
+    theirs, their_freedom = squares.sum() - squares, freedom.sum() - freedom
+    asked = (freedom > 0) & (their_freedom > 0) & (theirs > 1e-9 * squares)
+    own, others = squares[asked] / freedom[asked], theirs[asked] / their_freedom[asked]
+    return [*map(str, networks[asked][special.fdtrc(freedom[asked], their_freedom[asked], own / others) < level])]
+
+
+def _scatter(names: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Networks, the sums of squares of their runs around their means, and degrees of freedom."""
+    networks, which = np.unique(names, return_inverse=True)
+    runs = np.bincount(which)
+    means = np.bincount(which, scores) / runs
+    return networks, np.bincount(which, (scores - means[which]) ** 2), runs - 1

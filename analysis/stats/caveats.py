@@ -13,7 +13,7 @@ from typing import Any
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.stats.contents import differing
-from safmn_bench.analysis.stats.groups import BASELINE, Measured, apart, datasets_of
+from safmn_bench.analysis.stats.groups import BASELINE, Measured, datasets_of, families
 from safmn_bench.models.catalog import MODELS
 from safmn_bench.models.mappings import flattened
 from safmn_bench.models.safmn import SAFMNConfig
@@ -33,19 +33,28 @@ def caveat_notes(rows: Sequence[Measured], unfinished: Sequence[Record] = ()) ->
 
 
 def scatter_notes(rows: Sequence[Measured]) -> list[str]:
-    """Networks that stand apart by how their runs scatter (judging/family.py): one note."""
+    """Networks whose runs scatter more than the others' (judging/family.py): those that stand apart, and the rest."""
     unit, digits = METRICS[HEADLINE].unit, METRICS[HEADLINE].digits.table + 1
-    parts = [
+    found = [(dataset, family) for dataset in datasets_of(rows) for family in families(rows, dataset)]
+    apart = [
         f"{name} on {dataset} ({run.sd:.{digits}f} {unit}, {counted(run.freedom, 'degree')} of freedom)"
-        for dataset in datasets_of(rows)
-        for name, run in apart(rows, dataset).items()
+        for dataset, family in found
+        for name in family.networks
+        if (run := family.own_run(name)) is not None
     ]
-    if not parts:
-        return []
-    return [
-        "Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their own "
-        f"scatter, which the others' intervals leave out: {'; '.join(parts)}."
-    ]
+    uneven = dict.fromkeys(name for _, family in found for name in family.uneven)
+    notes = []
+    if apart:
+        notes.append(
+            "Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their "
+            f"own scatter, which the others' intervals leave out: {'; '.join(apart)}."
+        )
+    if uneven:
+        notes.append(
+            "Runs scatter more than those of the others (F test, p < 0.01), so judged too lightly: "
+            f"{', '.join(uneven)}."
+        )
+    return notes
 
 
 def recipe_notes(rows: Sequence[Measured]) -> list[str]:

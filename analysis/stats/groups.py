@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from safmn_bench.ablations.judging.deviation import Deviation
 from safmn_bench.ablations.judging.family import Family, Scores
 from safmn_bench.ablations.judging.power import Noise
 from safmn_bench.ablations.judging.sequential import Looks, compare_at_looks
@@ -147,15 +146,11 @@ def metrics_of(rows: Sequence[Measured]) -> list[Metric]:
     )
 
 
-def apart(rows: Sequence[Measured], dataset: str) -> dict[str, Deviation]:
-    """Networks whose PSNR scatters over seeds far more than that of the others of their setting, and how much."""
-    found: dict[str, Deviation] = {}
-    for shared in dict.fromkeys(row.setting for row in rows):
-        scores = _family([row for row in rows if row.setting == shared], dataset, HEADLINE)
-        if _common_images(scores):
-            family = Family.of(scores)
-            found |= {name: run for name in family.networks if (run := family.own_run(name)) is not None}
-    return found
+def families(rows: Sequence[Measured], dataset: str) -> list[Family]:
+    """The runs' PSNR on a dataset, a family for each setting."""
+    alike = ([row for row in rows if row.setting == shared] for shared in dict.fromkeys(row.setting for row in rows))
+    scores = (_family(group, dataset, HEADLINE) for group in alike)
+    return [Family.of(runs) for runs in scores if _common_images(runs)]
 
 
 def _family(rows: Sequence[Measured], dataset: str, metric: str) -> dict[str, dict[int, dict[str, float]]]:
