@@ -68,13 +68,13 @@ SAID: dict[str, tuple[list[Record], list[Record], list[str]]] = {
         ["2 networks in 2 runs, 1 failed: w_SE x4 seed 2: no cause recorded."],
     ),
     "one whose runs scatter": (
-        [*(run(name, seed) for name in ("baseline", "w_SE", "n4", "n6") for seed in range(3)),
+        [*(run(name, seed) for name in ("baseline", "w_SE", "w_o_FM", "w_o_MR") for seed in range(3)),
          *(run("bn", seed, db) for seed, db in enumerate((30.0, 33.0, 27.0)))], [],
         ["Runs scatter far more than those of the others (F test, p < 0.001 among all networks), so judged by their "
          "own scatter, which the others' intervals leave out: bn on Manga109 (3.0000 dB, 2 degrees of freedom)."],
     ),
     "one whose runs scatter a little more": (  # an F of 10.3 with 2 and 8 degrees of freedom: p is 0.006
-        [*(run(name, seed) for name in ("baseline", "w_SE", "n4", "n6") for seed in range(3)),
+        [*(run(name, seed) for name in ("baseline", "w_SE", "w_o_FM", "w_o_MR") for seed in range(3)),
          *(run("bn", seed, db) for seed, db in enumerate((30.0, 30.04, 29.97)))], [],
         ["Runs scatter more than those of the others (F test, p < 0.01), so judged too lightly: bn."],
     ),
