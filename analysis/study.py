@@ -4,6 +4,7 @@ python analysis/study.py --runs results/ablation/cpu-reduced_cpu
 python analysis/study.py --runs results/ablation/cpu-reduced_cpu --records-only --out /tmp/again
 """
 
+import os
 import sys
 
 try:
@@ -19,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.analysis.findings.options import arguments
 
     options = arguments().read(argv)
+    # before numpy is imported: its matrices are small here, and threads that wait for work are a tenth of the time
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from safmn_bench.analysis.findings.command import make
 
     for path in make(options):

@@ -47,12 +47,12 @@ def make(options: StudyOptions) -> list[Path]:
     """Write everything and return the files. Raises UserError for what cannot be read, done or written."""
     out = options.out or options.runs
     require_writable_folder(out, "--out" if options.out else "--out, --runs")
+    torch.set_num_threads(options.threads)  # reading runs networks too, to tell which compute the same
     study = read_study(options.runs)
     written = [write_structure(options.structure, out, options.typed)] if options.structure else []
     written += write_tables(study, out)
     written += [path for name, draw in figures_of(study).items() for path in _saved(draw, out, name)]
     if not options.records_only:
-        torch.set_num_threads(options.threads)
         written += write_lam(study, out, options.steps, torch.device("cpu"), options.typed)
         written.append(write_report(study, out, options))
     return written + write_findings(study, out, options)

@@ -39,7 +39,7 @@ SCALE = 4
 NETWORK_DB, SEED_DB, IMAGE_DB = 0.05, 0.02, 0.02  # deviations of what is drawn
 COLUMNS = ("what", "runs", "rounds", "cpu_seconds", "hardware", "torch", "date", "commit")
 STUDY = Path(__file__).parents[2] / "analysis" / "study.py"
-CALLS = {"with report": (), "--records-only": ("--records-only",)}
+CALLS = {"with report": (), "records only": ("--records-only",)}
 
 
 @command
