@@ -4,7 +4,6 @@ python analysis/study.py --runs results/ablation/cpu-reduced_cpu
 python analysis/study.py --runs results/ablation/cpu-reduced_cpu --records-only --out /tmp/again
 """
 
-import os
 import sys
 
 try:
@@ -17,6 +16,8 @@ except ModuleNotFoundError:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Write every file of the study and say where they are."""
+    import os
+
     from safmn_bench.analysis.findings.options import arguments
 
     options = arguments().read(argv)
