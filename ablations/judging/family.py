@@ -6,6 +6,7 @@ networks) would widen every interval, and be judged too lightly itself. It stand
 few degrees of freedom (Welch 1947), and no part in that of the others.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,6 @@ class Family:
         self.networks = list(dict.fromkeys(names))
         self.names, self.y, self._seeds = np.array(names), y, np.array(seeds)
         self.apart = scattering_more(self.names, y.mean(axis=1))
-        self.uneven = [name for name in uneven(self.names, y.mean(axis=1)) if name not in self.apart]
         self._fit()
         if self.apart and not self.freedom:
             self.apart = []
@@ -78,11 +78,8 @@ class Family:
         self.freedom = len(self._design) - self._design.shape[1]
         self._coefficients = np.linalg.pinv(self._design) @ self.y[alike]  # (columns, images)
         residual = self.y[alike] - self._design @ self._coefficients
-        by_run = residual.mean(axis=1)  # what moved all images of a run together
-        self.seed_variance = float((by_run**2).sum()) / self.freedom if self.freedom else 0.0
-        rest = residual - by_run[:, None]
+        self.seed_variance, self.rest_variance = _variances(residual, self.freedom)
         self.rest_freedom = self.freedom * (self.y.shape[1] - 1)
-        self.rest_variance = float((rest**2).sum()) / self.rest_freedom if self.rest_freedom else 0.0
         # of the coefficients' variances and covariances; once for all comparisons
         self._weights = np.linalg.inv(self._design.T @ self._design) if self.freedom else None
 
@@ -106,15 +103,17 @@ class Family:
         known = np.zeros((int(mine.sum()), width))
         known[:, len(self._alike) :] = -(self._seeds[mine][:, None] == self._blocks).astype(float)
         runs = self.y[mine] + known @ self._coefficients
-        residual = runs - runs.mean(axis=0)
-        by_run = residual.mean(axis=1)
-        freedom = len(runs) - 1
-        rest = float(((residual - by_run[:, None]) ** 2).sum()) / max(1, freedom * (runs.shape[1] - 1))
-        sd = math.sqrt(float((by_run**2).sum()) / freedom)
+        score, freedom = runs.mean(axis=0), len(runs) - 1
+        variance, rest_variance = _variances(runs - score, freedom)
         return _Effect(
-            score=runs.mean(axis=0), columns=known.mean(axis=0), run=Deviation(sd=sd, freedom=freedom),
-            seeds=len(runs), rest_variance=rest,
+            score=score, columns=known.mean(axis=0), run=Deviation(sd=math.sqrt(variance), freedom=freedom),
+            seeds=len(runs), rest_variance=rest_variance,
         )  # fmt: skip
+
+    @functools.cached_property
+    def uneven(self) -> list[str]:
+        """Networks that scatter more than the others and do not stand apart: for a warning, so not asked for often."""
+        return [name for name in uneven(self.names, self.y.mean(axis=1)) if name not in self.apart]
 
     def seeds_of(self, name: str) -> int:
         """How many runs a network has."""
@@ -168,6 +167,14 @@ class Family:
         return Gap(
             by_image=by_image, error=math.sqrt(total), freedom=max(1.0, total**2 / spread) if spread else self.freedom
         )
+
+
+def _variances(residual: np.ndarray, freedom: int) -> tuple[float, float]:
+    """Of runs and of the rest, from residuals (runs, images); zero where nothing tells them."""
+    by_run = residual.mean(axis=1)  # what moved all images of a run together
+    rest, rest_freedom = residual - by_run[:, None], freedom * (residual.shape[1] - 1)
+    of_runs = float((by_run**2).sum()) / freedom if freedom else 0.0
+    return of_runs, float((rest**2).sum()) / rest_freedom if rest_freedom else 0.0
 
 
 def scattering_more(names: np.ndarray, scores: np.ndarray, level: float = APART) -> list[str]:
