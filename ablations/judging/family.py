@@ -24,7 +24,7 @@ APART = 0.001
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """One network minus another."""
+    """A contrast of networks, as one minus another."""
 
     by_image: np.ndarray
     """(images,)."""
@@ -134,28 +134,31 @@ class Family:
             variances.append((float(np.var(self._effects[name].score - own, ddof=1)) - rest) / 2)
         return float(np.mean(variances))
 
-    def difference(self, name: str, baseline: str) -> np.ndarray:
-        """One network minus another on each image, (images,)."""
-        return self._effects[name].score - self._effects[baseline].score
+    def contrast(self, weights: Mapping[str, float]) -> np.ndarray:
+        """A weighted sum of networks on each image, (images,)."""
+        scores = (weight * self._effects[name].score for name, weight in weights.items())
+        return sum(scores, np.zeros(self.y.shape[1]))
 
-    def gap(self, name: str, baseline: str) -> Gap | None:
-        """The same with its error: over seeds and over images, less the residual in both. None without a repeated seed.
+    def gap(self, weights: Mapping[str, float]) -> Gap | None:
+        """The contrast with its error: over seeds and over images, less the residual in both.
 
-        Degrees of freedom by Satterthwaite, over all parts.
+        `weights`: {name: 1, baseline: -1} is one network minus another. None without a repeated seed. Degrees of
+        freedom by Satterthwaite, over all parts.
         """
         if self._weights is None:
             return None
-        by_image = self.difference(name, baseline)
+        by_image = self.contrast(weights)
         images = len(by_image)
-        columns = self._effects[name].columns - self._effects[baseline].columns
-        weight = float(columns @ self._weights @ columns)
-        over_seeds = [(weight * self.seed_variance, float(self.freedom))]
-        residuals = [(weight * self.rest_variance / images, float(max(1, self.rest_freedom)))]
-        for effect in (self._effects[name], self._effects[baseline]):
+        effects = [(weight, self._effects[name]) for name, weight in weights.items()]
+        columns = sum(weight * effect.columns for weight, effect in effects)
+        factor = float(columns @ self._weights @ columns)
+        over_seeds = [(factor * self.seed_variance, float(self.freedom))]
+        residuals = [(factor * self.rest_variance / images, float(max(1, self.rest_freedom)))]
+        for weight, effect in effects:
             if effect.run is not None:
-                over_seeds.append((effect.run.sd**2 / effect.seeds, float(effect.run.freedom)))
+                over_seeds.append((weight**2 * effect.run.sd**2 / effect.seeds, float(effect.run.freedom)))
                 freedom = float(max(1, effect.run.freedom * (images - 1)))
-                residuals.append((effect.rest_variance / effect.seeds / images, freedom))
+                residuals.append((weight**2 * effect.rest_variance / effect.seeds / images, freedom))
         over_images = float(np.var(by_image, ddof=1)) / images if images > 1 else 0.0
         residual = sum(part for part, _ in residuals)
         if over_images <= residual:

@@ -142,8 +142,16 @@ def compare_in(
 
 
 def _against(family: Family, baseline: str, name: str) -> Comparison:
-    """One network minus another, with interval and p where the family has a repeated seed."""
-    by_image, gap = family.difference(name, baseline), family.gap(name, baseline)
+    return contrast(family, {name: 1.0, baseline: -1.0})
+
+
+def contrast(family: Family, weights: Mapping[str, float]) -> Comparison:
+    """A weighted sum of networks' scores, with interval and p where the family has a repeated seed.
+
+    The first network of `weights` is the one that is asked about: its runs are counted. {name: 1, baseline: -1} is
+    one network minus another; with two more, of other weights, how far such a difference moves.
+    """
+    by_image, gap, name = family.contrast(weights), family.gap(weights), next(iter(weights))
     difference = float(by_image.mean())
     plain = Comparison(difference=difference, seeds=family.seeds_of(name), images=len(by_image))
     if gap is None:

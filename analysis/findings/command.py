@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from safmn_bench.ablations.metrics import HEADLINE
+from safmn_bench.analysis.findings import trainings
 from safmn_bench.analysis.findings.findings import PUBLISHED, headline, wanted
 from safmn_bench.analysis.findings.lam import STEP_BATCH, read_lam, write_lam
 from safmn_bench.analysis.findings.options import StudyOptions
@@ -28,6 +29,7 @@ from safmn_bench.analysis.findings.rows import (
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
 from safmn_bench.analysis.findings.structure import by_structure, read_structure, write_structure
+from safmn_bench.analysis.findings.trainings import elsewhere
 from safmn_bench.analysis.plots.command import Runs, curves_of, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
@@ -116,9 +118,11 @@ def write_findings(study: Study, out: Path, options: StudyOptions) -> list[Path]
     _write_rows(out / "ranking.csv", RANKING_COLUMNS, ranked)
     _write_rows(out / "budget.csv", BUDGET_COLUMNS, compared)
     _write_rows(out / "collapse.csv", COLLAPSE_COLUMNS, collapses(study))
+    others = elsewhere(study)
+    _write_rows(out / "trainings.csv", trainings.COLUMNS, [*trainings.training_rows(others)])
     figures = [f"{name}.png" for name in figures_of(study)]
-    write_text(out / "README.md", readme(study, ranked, compared, lam, structure, figures))
-    return [out / name for name in ("ranking.csv", "budget.csv", "collapse.csv", "README.md")]
+    write_text(out / "README.md", readme(study, ranked, compared, lam, structure, figures, others))
+    return [out / name for name in ("ranking.csv", "budget.csv", "collapse.csv", "trainings.csv", "README.md")]
 
 
 def _write_rows(path: Path, columns: Sequence[str], rows: Rows) -> None:

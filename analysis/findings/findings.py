@@ -2,7 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from safmn_bench.ablations.judging.power import seeds_for
@@ -10,6 +11,7 @@ from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.record import Record
 from safmn_bench.analysis.findings.runs import Study, planned_iterations, published, seed_means, starred
+from safmn_bench.analysis.stats.caveats import changed_keys
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, noise_floor
 from safmn_bench.analysis.stats.rank_correlation import Correlation, spearman
 
@@ -228,26 +230,32 @@ class Collapsing:
     name: str
     in_paper: bool
     runs: int
-    """Full ones."""
-    seen: Sequence[Record]
-    """Those that collapsed, shorter ones too."""
-    shorter: int
-    """How many shorter runs there were."""
+    """The study's."""
+    seen: Sequence[tuple[Record, str]]
+    """Those that collapsed, by other trainings too, with what is otherwise there."""
+    others: Mapping[str, int]
+    """What is otherwise in another training -> how many of its runs there are."""
     planned: int
+
+    @property
+    def all_runs(self) -> int:
+        """By whatever training."""
+        return self.runs + sum(self.others.values())
 
 
 def collapsing(study: Study) -> list[Collapsing]:
     """In the order of the rows; those of the paper that were not run are left out."""
-    below = [record for records in study.shorter.values() for record in records]
     networks = []
     for row in study.rows:
-        short = [record for record in below if record.variant == row.name]
-        seen = [record for record in [*row.records, *short] if record.status == "collapsed"]
+        usual = row.records[0]
+        others = [(record, changed_keys(record, usual)) for record in study.elsewhere if record.variant == row.name]
+        runs = [*((record, "") for record in row.records), *others]
+        seen = [(record, differs) for record, differs in runs if record.status == "collapsed"]
         if seen or row.name in starred():
             networks.append(
                 Collapsing(
                     name=row.name, in_paper=row.name in starred(), runs=len(row.records), seen=seen,
-                    shorter=len(short), planned=planned_iterations(row.records[0]),
+                    others=Counter(differs for _, differs in others), planned=planned_iterations(usual),
                 )
             )  # fmt: skip
     return networks

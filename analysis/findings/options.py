@@ -36,9 +36,10 @@ def arguments() -> Parser[StudyOptions]:
         prog="study",
         description="Everything that follows from a folder of ablation runs: Tables 3 and 4, Figures 1 and 7, the "
         "differences from the baseline, the rank correlation with the paper (ranking.csv), shorter runs against full "
-        "ones (budget.csv, from budget/<iterations>/ in the folder), collapses (collapse.csv), what the networks look "
-        "at (lam.csv, lam.png), the report page (report.html), and README.md with the finding in words. The same "
-        "records give the same files, byte for byte.",
+        "ones (budget.csv, from budget/<iterations>/ in the folder), differences by other trainings (trainings.csv, "
+        "from trainings/<label>/ and tuned/), collapses (collapse.csv), what the networks look at (lam.csv, lam.png), "
+        "the report page (report.html), and README.md with the finding in words. The same records give the same files, "
+        "byte for byte.",
     )
     parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="what run.py wrote (its --out)")
     parser.add_argument("--out", type=output_folder, metavar="DIR", help="where the files go (default: into --runs)")

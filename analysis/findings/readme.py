@@ -19,6 +19,7 @@ from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
 from safmn_bench.analysis.findings.runs import Study, published, run_commands, study_command
 from safmn_bench.analysis.findings.structure import ByStructure
+from safmn_bench.analysis.findings.trainings import Elsewhere
 from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic, caveat_notes, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin
@@ -30,9 +31,16 @@ Rows = Sequence[dict[str, Any]]
 
 
 def readme(
-    study: Study, ranking: Rows, budgets: Rows, lam: Rows, structure: ByStructure | None, figures: Sequence[str]
+    study: Study,
+    ranking: Rows,
+    budgets: Rows,
+    lam: Rows,
+    structure: ByStructure | None,
+    figures: Sequence[str],
+    others: Sequence[Elsewhere] = (),
 ) -> str:
-    """The page, from the study, its rows of ranking.csv, budget.csv and lam.csv, and its figures' names."""
+    """The page, from the study, the rows of its CSV files, its figures' names, and what other trainings give."""
+    on_headline = [row for row in others if row.dataset == study_findings.headline(study)]
     environment = Environment(
         loader=FunctionLoader(template), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -65,6 +73,10 @@ def readme(
         collapsing=study_findings.collapsing(study),
         structure=structure,
         structure_table=structure_lines(structure),
+        trainings=training_words(on_headline),
+        training_table=training_lines(on_headline),
+        moved=[row for row in on_headline if row.change is not None and row.change.verdict == ""],
+        changes=max((row.change.family for row in on_headline if row.change is not None), default=0),
         lam=lam_lines(lam),
         lam_maps=len({(row["image"], row["window_x"], row["window_y"]) for row in lam}),
         lam_images=list(dict.fromkeys(row["image"] for row in lam)),
@@ -153,6 +165,32 @@ def structure_lines(structure: ByStructure | None) -> list[list[str]]:
     """Header and rows: each network's PSNR minus the baseline's where images repeat themselves, and elsewhere."""
     header = ["variant", "most repeated structure [dB]", "the rest [dB]"]
     return [header, *([markdown(n), judged(a), judged(b)] for n, a, b in (structure.compared if structure else ()))]
+
+
+def training_words(others: Sequence[Elsewhere]) -> dict[str, dict[str, list[str]]]:
+    """Training -> what differs there -> the networks that it does for."""
+    words: dict[str, dict[str, list[str]]] = {}
+    for row in others:
+        words.setdefault(row.training, {}).setdefault(row.differs, []).append(row.variant)
+    return words
+
+
+def training_lines(others: Sequence[Elsewhere]) -> list[list[str]]:
+    """Header and rows: what another training gains, each difference there and in the study, and how far it moves."""
+    paper = published(SIZE_OF_EFFECT, collapsed=True)
+    lines = [["training", "variant", "seeds", "gained", "Δ there", "Δ in the study", "moved by", "published Δ"]]
+    for row in others:
+        known = row.variant in paper and row.variant != BASELINE
+        name = markdown(row.variant) + (r"\*" if row.status != "finished" else "")
+        gain = _DASH if row.gain is None else signed(row.gain.difference)
+        lines.append(
+            [
+                markdown(row.training), name, str(row.seeds), gain,
+                *map(judged, (row.difference, row.study, row.change)),
+                signed(paper[row.variant] - paper[BASELINE] if known else None, 2),
+            ]
+        )  # fmt: skip
+    return lines
 
 
 def ranking_lines(ranking: Rows) -> list[list[str]]:

@@ -143,9 +143,8 @@ def _seconds(runs: Sequence[Record], names: Sequence[str]) -> float:
 
 
 def collapses(study: Study) -> Rows:
-    """A row per run, full and shorter ones: whether it collapsed, when and why."""
-    records = study.records + [record for below in study.shorter.values() for record in below]
-    return [_collapse(record) for record in records]
+    """A row per run, the study's and those by other trainings: whether it collapsed, when and why."""
+    return [_collapse(record) for record in [*study.records, *study.elsewhere]]
 
 
 def _collapse(record: Record) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The input of a study: the runs of its folder, those below `budget/`, the paper's columns, the commands."""
+"""The input of a study: its folder's runs, those below `budget/` and `trainings/`, the paper's columns, commands."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safmn_bench.ablations.metrics import Metric
@@ -14,6 +14,7 @@ from safmn_bench.analysis.stats.groups import (
     BASELINE,
     Measured,
     datasets_of,
+    grouped,
     measure,
     metrics_of,
 )
@@ -24,6 +25,7 @@ from safmn_bench.profiling.common.paper import read_table
 
 SCALE = 4  # that of Tables 3 and 4
 BUDGETS = "budget"
+TRAININGS = "trainings"
 PAPER_DATASETS = ("DIV2K_val", "Manga109")
 """Those of Tables 3 and 4, whose columns the measured scores are ranked against."""
 _RESULTS = "results/ablation"
@@ -42,6 +44,8 @@ class Study:
     """One per network, of the setting that most runs have."""
     shorter: Mapping[int, Sequence[Record]]
     """Iterations -> the runs below `budget/`."""
+    trainings: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
+    """Label -> the rows of the runs below `trainings/<label>/`: longer ones, of other patches or rates."""
     unfinished: Sequence[Record] = ()
     """Runs of the folder without a result."""
     tuned: Sequence[Record] = ()
@@ -56,6 +60,12 @@ class Study:
     def records(self) -> list[Record]:
         """Those of the rows."""
         return [record for row in self.rows for record in row.records]
+
+    @property
+    def elsewhere(self) -> list[Record]:
+        """Runs by other trainings: shorter ones, then those of `trainings`."""
+        shorter = [record for runs in self.shorter.values() for record in runs]
+        return shorter + [record for rows in self.trainings.values() for row in rows for record in row.records]
 
     @functools.cached_property
     def datasets(self) -> list[str]:
@@ -76,7 +86,8 @@ class Study:
 def read_study(folder: Path) -> Study:
     """Read everything below the folder.
 
-    Raises UserError where it has no finished run at the paper's scale, and for a shorter run scored on other images.
+    Raises UserError where it has no finished run at the paper's scale, for a run by another training that was scored on
+    other images, and where one folder of `trainings/` holds two trainings.
     """
     below = gather(folder)
     runs = _in_order(below)
@@ -88,25 +99,48 @@ def read_study(folder: Path) -> Study:
     setting = main_setting(measured)
     rows = [row for row in measured if row.setting == setting]
     shorter: dict[int, list[Record]] = {}
-    for budget in sorted((folder / BUDGETS).glob("*/")):
-        for run, record in _in_order(gather(budget)) if any(budget.glob(RECORDS)) else ():
-            _require_same_images(run, record, rows)
-            shorter.setdefault(planned_iterations(record), []).append(record)
+    for _, _, record in _below(folder / BUDGETS, rows):
+        shorter.setdefault(planned_iterations(record), []).append(record)
+    trainings: dict[str, list[Record]] = {}
+    for label, _, record in _below(folder / TRAININGS, rows):
+        trainings.setdefault(label, []).append(record)
     return Study(
         folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=below.unfinished,
         tuned=below.tuned,
+        trainings={label: _alike(folder / TRAININGS / label, records) for label, records in trainings.items()},
     )  # fmt: skip
 
 
+def _below(folder: Path, rows: Sequence[Measured]) -> Iterator[tuple[str, RunFolder, Record]]:
+    """The runs of each folder below this one, by its name."""
+    for runs in sorted(folder.glob("*/")):
+        for run, record in _in_order(gather(runs)) if any(runs.glob(RECORDS)) else ():
+            _require_same_images(run, record, rows)
+            yield runs.name, run, record
+
+
+def _alike(folder: Path, records: Sequence[Record]) -> list[Measured]:
+    """The rows of one training. Raises UserError where its runs do not compare."""
+    rows = grouped(records, SCALE)
+    settings = dict.fromkeys(row.setting for row in rows)
+    if len(settings) > 1:
+        raise UserError(
+            f"{folder} holds runs that do not compare ({'; '.join(settings)}). Give each training a folder of its own "
+            f"below {TRAININGS}/."
+        )
+    return rows
+
+
 def _require_same_images(run: RunFolder, record: Record, rows: Sequence[Measured]) -> None:
-    """Shorter runs are ranked against full ones, so their benchmarks are the same by content, not by name alone."""
+    """Runs by another training are held against the study's, so their benchmarks are the same by content."""
     full = rows[0].records[0]
     for dataset in record.scores:
         theirs, ours = fingerprint(record, dataset), fingerprint(full, dataset)
         if theirs and ours and theirs != ours:
             raise UserError(
                 f"{run.path} was scored on other images, or other LR, under the name {dataset} than the full runs, so "
-                f"they do not compare. Take it out of {BUDGETS}/, or train it again on the full runs' benchmarks."
+                f"they do not compare. Take it out of {run.path.parents[3].name}/, or train it again on the full runs' "
+                "benchmarks."
             )
 
 
@@ -155,7 +189,7 @@ def seeds_of(records: Iterable[Record]) -> list[int]:
 
 def run_commands(study: Study) -> list[str]:
     """Each command once, those of full runs first."""
-    records = [*study.records, *(record for runs in study.shorter.values() for record in runs)]
+    records = [*study.records, *study.tuned, *study.elsewhere]
     told = dict.fromkeys(printable(record.command) for record in records if record.command)
     if all(record.command for record in records):
         return [*told]

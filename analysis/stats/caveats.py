@@ -86,6 +86,14 @@ def _usual(rows: Sequence[Measured]) -> dict[str, Any]:
     return usual
 
 
+def changed_keys(record: Record, usual: Record) -> str:
+    """The recipe keys in which a run differs from another, iterations too, with the other's values in brackets."""
+    theirs = flattened(usual.recipe)
+    changed = {key: value for key, value in flattened(record.recipe).items()
+               if key not in ("name", "version") and theirs.get(key, value) != value}  # fmt: skip
+    return ", ".join(f"{key} {_plain(value)} ({_plain(theirs[key])})" for key, value in changed.items())
+
+
 def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 

@@ -1,0 +1,139 @@
+"""Does a difference hold by another training? The study's networks trained longer, on larger patches, at other rates.
+
+Runs below `trainings/<label>/` (any recipe, one a label, with a baseline of their own), and those at each network's own
+learning rate (`tuned/`). All are put into one family with the study's runs, so that a difference by another training is
+judged even where it has one seed: by how far the study's own runs scatter, which is taken to be the same there.
+`change` is how far the difference from the baseline moves, paired over seeds and images: the question that is asked.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from safmn_bench.ablations.judging.family import Family
+from safmn_bench.ablations.judging.significance import Comparison, contrast, holm_once
+from safmn_bench.ablations.metrics import HEADLINE
+from safmn_bench.analysis.findings.runs import Study
+from safmn_bench.analysis.stats.caveats import changed_keys
+from safmn_bench.analysis.stats.groups import BASELINE, Measured
+
+OWN_RATE = "tuned/"  # no label, which is a folder's name, holds a stroke
+COLUMNS = (
+    *("training", "differs", "variant", "status", "seeds", "dataset", "metric", "gain", "gain_half_width"),
+    *("difference", "half_width", "study_difference", "change", "change_half_width", "p", "p_holm", "changes_judged"),
+)
+_Keys = dict[tuple[str, str], str]
+"""(Training, network) -> what the family calls it; of copies of the study's runs, as the study does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """A network by another training, on one benchmark, in dB; None where there is nothing to compare."""
+
+    training: str
+    differs: str
+    """The recipe keys that it has otherwise than in the study, with the study's values in brackets."""
+    variant: str
+    status: str
+    """`finished`, or how many of its runs collapsed: then nothing is compared."""
+    seeds: int
+    dataset: str
+    gain: Comparison | None = None
+    """The network there minus the same network in the study."""
+    difference: Comparison | None = None
+    """It minus the baseline there."""
+    study: Comparison | None = None
+    """The same in the study."""
+    change: Comparison | None = None
+    """The one difference minus the other; `p_holm` holds for all changes on this benchmark at once."""
+
+
+def elsewhere(study: Study) -> list[Elsewhere]:
+    """Every network of every other training on each benchmark, training by training."""
+    return [row for dataset in study.datasets for row in _on(study, dataset)] if _others(study) else []
+
+
+def _others(study: Study) -> dict[str, Sequence[Measured]]:
+    """Label -> rows."""
+    tuned = [row.tuned for row in study.rows if row.tuned is not None]
+    return {**({OWN_RATE: tuned} if tuned else {}), **study.trainings}
+
+
+def _on(study: Study, dataset: str) -> list[Elsewhere]:
+    """One benchmark."""
+    here = {row.name: row for row in study.rows if not row.collapsed}
+    scores = {name: runs for name, row in here.items() if (runs := row.by_seed(dataset, HEADLINE))}
+    keys: _Keys = {}
+    rows: list[Elsewhere] = []
+    for training, networks in _others(study).items():
+        for network in networks:
+            usual = here.get(network.name, study.rows[0])
+            rows.append(
+                Elsewhere(
+                    training=training, differs=changed_keys(network.records[0], usual.records[0]),
+                    status=f"{network.collapsed} collapsed" if network.collapsed else "finished",
+                    variant=network.name, seeds=len(network.records), dataset=dataset,
+                )
+            )  # fmt: skip
+            runs = {} if network.collapsed else network.by_seed(dataset, HEADLINE)
+            if network.records[0].tuned == 1 and network.name in scores:  # copies of the study's own
+                keys[training, network.name] = network.name
+            elif runs:
+                keys[training, network.name] = f"{network.name}\n{training}"  # no name holds a line break
+                scores[keys[training, network.name]] = runs
+    images = [set(run) for by_seed in scores.values() for run in by_seed.values()]
+    if not images or not set.intersection(*images):
+        return rows
+    main = {row.name: row.comparisons.get((dataset, HEADLINE)) for row in study.rows}
+    family = Family.of(scores)
+    return _told([_compared(row, family, keys, main.get(row.variant)) for row in rows])
+
+
+def _compared(row: Elsewhere, family: Family, keys: _Keys, study: Comparison | None) -> Elsewhere:
+    """One row with what the family says of it."""
+    own, base = keys.get((row.training, row.variant)), keys.get((row.training, BASELINE))
+    if own is None:
+        return row
+    if row.variant in family.networks:
+        row = replace(row, gain=_contrast(family, [(own, 1), (row.variant, -1)]))
+    if row.variant == BASELINE or base is None:
+        return row
+    row = replace(row, difference=_contrast(family, [(own, 1), (base, -1)]), study=study)
+    if study is None:
+        return row
+    return replace(row, change=_contrast(family, [(own, 1), (base, -1), (row.variant, -1), (BASELINE, 1)]))
+
+
+def _told(rows: Sequence[Elsewhere]) -> list[Elsewhere]:
+    """With Holm's correction: differences over those of their training, changes over all."""
+    changes = holm_once({str(i): row.change for i, row in enumerate(rows) if row.change is not None}, {})
+    differences: dict[str, Comparison] = {}
+    for training in dict.fromkeys(row.training for row in rows):
+        alike = {str(i): row.difference for i, row in enumerate(rows) if row.training == training and row.difference}
+        differences |= holm_once(alike, {})
+    return [replace(row, change=changes.get(str(i)), difference=differences.get(str(i))) for i, row in enumerate(rows)]
+
+
+def _contrast(family: Family, weights: Sequence[tuple[str, float]]) -> Comparison | None:
+    """The sum, a network that stands there twice once; None where nothing is left of it."""
+    total: dict[str, float] = {}
+    for name, weight in weights:
+        total[name] = total.get(name, 0.0) + weight
+    total = {name: weight for name, weight in total.items() if weight}
+    return contrast(family, total) if total else None
+
+
+def training_rows(rows: Sequence[Elsewhere]) -> Iterator[dict[str, Any]]:
+    """Those of trainings.csv."""
+    for row in rows:
+        gain, there, change = row.gain, row.difference, row.change
+        yield {
+            "training": row.training, "differs": row.differs, "variant": row.variant, "status": row.status,
+            "seeds": row.seeds, "dataset": row.dataset, "metric": HEADLINE,
+            "gain": gain and gain.difference, "gain_half_width": gain and gain.half_width,
+            "difference": there and there.difference, "half_width": there and there.half_width,
+            "study_difference": row.study and row.study.difference,
+            "change": change and change.difference, "change_half_width": change and change.half_width,
+            "p": change and change.p, "p_holm": change and change.p_holm,
+            "changes_judged": change and change.family,
+        }  # fmt: skip

@@ -1,0 +1,169 @@
+"""Differences by other trainings: by made runs whose figures, and whose intervals, follow by hand."""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_records import made_record, scores_of, write_run
+from scipy import stats
+
+from safmn_bench.ablations.record import Record
+from safmn_bench.analysis.findings.readme import readme
+from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
+from safmn_bench.analysis.findings.runs import read_study
+from safmn_bench.analysis.findings.trainings import OWN_RATE, Elsewhere, elsewhere
+from safmn_bench.analysis.study import main
+from safmn_bench.models.errors import UserError
+
+SCATTER_DB = {"baseline": (0.0, 0.03, -0.01), "n4": (0.02, 0.0, 0.01), "w_SE": (0.01, -0.02, 0.02)}
+"""Of seeds 0, 1 and 2."""
+STUDY_DB = {"baseline": 30.0, "n4": 29.8, "w_SE": 30.1}
+LONGER_DB = {"baseline": 30.5, "n4": 30.1}
+
+
+def training_of(iterations: int, lr: float = 0.001) -> dict:
+    train = {"iterations": iterations, "patch": 16, "batch": 8, "sampling": "image"}
+    return {"name": "quick", "train": train, "optimizer": {"lr": lr}}
+
+
+def run_of(name: str, seed: int, db: float, iterations: int = 100, lr: float = 0.001, **changes: object) -> Record:
+    scores = {"Manga109": scores_of(db)}
+    return made_record(name, seed, scores, recipe=training_of(iterations, lr), iterations=iterations, **changes)
+
+
+def write_study(folder: Path) -> Path:
+    for name, db in STUDY_DB.items():
+        for seed, scatter in enumerate(SCATTER_DB[name]):
+            write_run(folder, run_of(name, seed, db + scatter))
+    return folder
+
+
+def write_longer(folder: Path) -> Path:
+    for name, db in LONGER_DB.items():
+        write_run(folder / "trainings" / "longer", run_of(name, 0, db, iterations=300))
+    return folder
+
+
+def run_variance() -> tuple[float, int]:
+    """By a two-way analysis of variance of the study's runs, network and seed; with its degrees of freedom."""
+    y = np.array([np.array(SCATTER_DB[name]) for name in STUDY_DB])
+    residual = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
+    freedom = (y.shape[0] - 1) * (y.shape[1] - 1)
+    return float((residual**2).sum()) / freedom, freedom
+
+
+def seed_effect() -> float:
+    """What seed 0 adds to each network of the study: a run with that seed alone is held against its peers."""
+    y = np.array(list(SCATTER_DB.values()))
+    return float(y[:, 0].mean() - y.mean())
+
+
+def half_width(factor: float) -> float:
+    variance, freedom = run_variance()
+    return float(stats.t.ppf(0.975, freedom)) * float(np.sqrt(factor * variance))
+
+
+def row_of(rows: list[Elsewhere], variant: str, training: str = "longer") -> Elsewhere:
+    (row,) = [row for row in rows if (row.variant, row.training) == (variant, training)]
+    return row
+
+
+def test_how_far_a_difference_moves_is_judged_by_the_scatter_of_the_studys_runs(tmp_path: Path):
+    """One run less another: twice a run's variance; less the difference of two means of three: 2 + 2/3 of it."""
+    rows = elsewhere(read_study(write_longer(write_study(tmp_path))))
+    n4 = row_of(rows, "n4")
+    assert n4.differs == "train.iterations 300 (100)"
+    assert n4.difference is not None
+    assert n4.study is not None
+    assert n4.change is not None
+    assert n4.gain is not None
+    assert n4.difference.difference == pytest.approx(-0.4)
+    assert n4.study.difference == pytest.approx(-0.2 + 0.01 - 0.02 / 3)
+    assert n4.change.difference == pytest.approx(-0.4 - n4.study.difference)
+    assert n4.gain.difference == pytest.approx(30.1 - 29.81 - seed_effect())
+    assert n4.difference.half_width == pytest.approx(half_width(2))
+    assert n4.change.half_width == pytest.approx(half_width(2 + 2 / 3))
+    variance, freedom = run_variance()
+    t = n4.change.difference / np.sqrt(8 / 3 * variance)
+    assert n4.change.p == pytest.approx(2 * stats.t.sf(abs(t), freedom))
+    baseline = row_of(rows, "baseline")
+    assert (baseline.difference, baseline.change) == (None, None)
+    assert baseline.gain is not None
+    assert baseline.gain.difference == pytest.approx(30.5 - 30.0 - 0.02 / 3 - seed_effect())
+
+
+def test_changes_are_corrected_for_all_of_them_on_a_benchmark(tmp_path: Path):
+    folder = write_longer(write_study(tmp_path))
+    for name, db in {"baseline": 30.2, "w_SE": 30.3}.items():
+        write_run(folder / "trainings" / "rate", run_of(name, 0, db, lr=0.002))
+    rows = elsewhere(read_study(folder))
+    changes = [row_of(rows, "n4").change, row_of(rows, "w_SE", "rate").change]
+    assert [change and change.family for change in changes] == [2, 2]
+    p = [change.p for change in changes if change is not None and change.p is not None]
+    assert [change.p_holm for change in changes if change is not None] == pytest.approx(
+        [2 * p[0], p[1]] if p[0] < p[1] else [p[0], 2 * p[1]]
+    )
+    assert [row.change.family for row in elsewhere(read_study(write_longer(tmp_path))) if row.change] == [2, 2]
+
+
+def test_a_network_whose_own_rate_is_the_recipes_is_the_studys_own(tmp_path: Path):
+    """Only the baseline trains otherwise, so n4's difference moves by what the baseline gains."""
+    folder = write_study(tmp_path)
+    for seed, scatter in enumerate(SCATTER_DB["n4"]):
+        write_run(folder / "tuned", run_of("n4", seed, 29.8 + scatter, tuned=1.0))
+    write_run(folder / "tuned", run_of("baseline", 0, 30.4, lr=0.002, tuned=2.0))
+    rows = elsewhere(read_study(folder))
+    n4, baseline = row_of(rows, "n4", OWN_RATE), row_of(rows, "baseline", OWN_RATE)
+    assert n4.gain is None
+    assert n4.change is not None
+    assert baseline.gain is not None
+    assert n4.change.difference == pytest.approx(-baseline.gain.difference)
+    assert n4.change.half_width == pytest.approx(baseline.gain.half_width)
+    assert (n4.differs, baseline.differs) == ("", "optimizer.lr 0.002 (0.001)")
+
+
+def test_a_collapsed_run_is_counted_and_not_compared(tmp_path: Path):
+    folder = write_study(tmp_path)
+    collapse = {"iteration": 40, "reason": "loss not finite", "weights_from_iteration": 30}
+    write_run(folder, run_of("w_o_LN", 0, 29.5))
+    for seed, status in enumerate(("collapsed", "finished")):
+        record = run_of("w_o_LN", seed, 20.0, lr=0.004)
+        ended = {"status": status, "collapse": collapse if status == "collapsed" else None}
+        write_run(folder / "trainings" / "lr4e-3", dataclasses.replace(record, **ended))
+    study = read_study(folder)
+    (row,) = elsewhere(study)
+    assert (row.status, row.seeds, row.gain, row.difference, row.change) == ("1 collapsed", 2, None, None, None)
+    assert [line["lr"] for line in collapses(study) if line["status"] == "collapsed"] == [0.004]
+    text = readme(study, ranking(study), budgets(study), [], None, [], elsewhere(study))
+    seen = "**seen** in 1 of 3 runs: seed 0 of 100 iterations with optimizer.lr 0.004 (0.001) at iteration 40"
+    assert seen in text
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path: Path):
+    folder = write_longer(write_study(tmp_path))
+    write_run(folder / "trainings" / "longer", run_of("w_SE", 0, 30.0, iterations=200))
+    with pytest.raises(UserError, match=r"longer holds runs that do not compare .*200.* folder of its own"):
+        read_study(folder)
+
+
+def test_the_page_and_the_csv_say_it(tmp_path: Path):
+    folder = write_longer(write_study(tmp_path))
+    assert main(["--runs", str(folder), "--records-only"]) == 0
+    with (folder / "trainings.csv").open(newline="") as handle:
+        rows = {row["variant"]: row for row in csv.DictReader(handle)}
+    assert float(rows["n4"]["difference"]) == pytest.approx(-0.4)
+    assert float(rows["n4"]["change_half_width"]) == pytest.approx(half_width(8 / 3))
+    assert rows["baseline"]["difference"] == ""
+    text = (folder / "README.md").read_text()
+    assert "- longer: `baseline` and `n4` with train.iterations 300 (100)." in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| longer | n4 |")]
+    assert line.startswith("| longer | n4 | 1 | +0.287 | **−0.400 ± ")
+    assert line.endswith("| −0.22 |")
+
+
+def test_a_study_without_other_trainings_says_nothing_of_them(tmp_path: Path):
+    study = read_study(write_study(tmp_path))
+    assert elsewhere(study) == []
+    assert "another training" not in readme(study, ranking(study), budgets(study), [], None, [], [])
