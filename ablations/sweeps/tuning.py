@@ -7,10 +7,13 @@ network's own (OUT/tuned/<variant>). Where the recipe's rate is the best, the re
 holds a family of its own. What was tried stands in OUT/tuning/lr<multiple> and OUT/tuning_x<scale>.json.
 """
 
+import contextlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safmn_bench.ablations.data.benchmarks import Benchmark
 from safmn_bench.ablations.data.held_out import NAME, held_out
@@ -97,10 +100,21 @@ def choose(jobs: Sequence[Job], out: Path) -> Choice:
             for (name, at), tried in scores.items()
             if at == scale
         }
-        write_json(out / f"tuning_x{scale}.json", {"seed": SEED, "scored_on": NAME, "networks": lines})
+        path = out / f"tuning_x{scale}.json"
+        lines = {**{name: line for name, line in _told_before(path).items() if name not in lines}, **lines}
+        write_json(path, {"seed": SEED, "scored_on": NAME, "networks": lines})
     for (name, scale), tried in scores.items():
         _tell(name, scale, tried, choice[name, scale])
     return choice
+
+
+def _told_before(path: Path) -> dict[str, Any]:
+    """The lines of an earlier call: rates beyond the first or last are tried of the networks alone that were best there."""
+    with contextlib.suppress(OSError, ValueError):  # a file that says nothing is written anew: the trials' records stay
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(told, dict) and told.get("seed") == SEED and told.get("scored_on") == NAME:
+            return dict(told["networks"]) if isinstance(told.get("networks"), dict) else {}
+    return {}
 
 
 def _tell(name: str, scale: int, tried: Mapping[float, float], chosen: float) -> None:

@@ -100,6 +100,24 @@ def test_the_best_on_the_held_out_images_is_chosen_and_a_collapse_never(call: li
     assert written == {"chosen": 1.0, "psnr_y_db": {"0.5": 26.0, "1": 26.5, "2": 26.4}}
 
 
+@pytest.mark.parametrize("broken", ["", "[]", '{"seed": 1, "networks": {"three": {}}}'])
+def test_a_network_tried_further_alone_leaves_the_others_lines(call: list[str], broken: str):
+    jobs, out = tried(call, {"one": {0.5: 26.0, 1.0: 27.0, 2.0: 28.0}, "two": {0.5: 26.0, 1.0: 26.5, 2.0: 26.4}})
+    path = out / "tuning_x4.json"
+    path.write_text(broken)
+    tuning.choose(jobs, out)
+    first = json.loads(path.read_text())["networks"]
+    assert list(first) == ["one", "two"]
+    alone = [job for job in jobs if job.plan.candidate.name == "one"]
+    without_result(alone[2].plan, status="finished", scores={NAME: {HEADLINE: 26.8, "images": {}}}).write(
+        alone[2].plan.folder
+    )
+    tuning.choose(alone, out)
+    again = json.loads(path.read_text())["networks"]
+    assert again["two"] == first["two"]
+    assert again["one"]["chosen"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("rates", "said"),
     [(("0.5", "2"), "1 among them"), (("0", "1"), "multiples above 0"), (("1", "2", "--halve", "0.5"), "leave out")],
