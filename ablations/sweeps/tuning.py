@@ -109,7 +109,7 @@ def choose(jobs: Sequence[Job], out: Path) -> Choice:
 
 
 def _told_before(path: Path) -> dict[str, Any]:
-    """The lines of an earlier call: rates beyond the first or last are tried of the networks alone that were best there."""
+    """The lines of an earlier call: further rates are tried of those networks alone that were best at the edge."""
     with contextlib.suppress(OSError, ValueError):  # a file that says nothing is written anew: the trials' records stay
         told = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(told, dict) and told.get("seed") == SEED and told.get("scored_on") == NAME:
