@@ -27,12 +27,6 @@ class Box:
     right: float
     top: float
 
-    def overlap(self, other: "Box") -> float:
-        """The area that two boxes share."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.top, other.top) - max(self.bottom, other.bottom)
-        return max(0.0, width) * max(0.0, height)
-
     def grown(self, margin: float) -> "Box":
         """The same, larger by `margin` on each side."""
         return Box(self.left - margin, self.bottom - margin, self.right + margin, self.top + margin)
