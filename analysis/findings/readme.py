@@ -106,13 +106,17 @@ def _stands(row: Measured, dataset: str) -> bool:
     return comparison is not None and comparison.verdict == ""
 
 
+def with_interval(comparison: Comparison) -> str:
+    """A difference with half its interval, where it has one."""
+    width = comparison.half_width
+    return signed(comparison.difference) + (f" ± {width:.3f}" if width is not None else "")
+
+
 def judged(comparison: Comparison | None) -> str:
     """A difference with its interval and verdict; bold where it stands in its family."""
     if comparison is None:
         return _DASH
-    shown = signed(comparison.difference) + (
-        f" ± {comparison.half_width:.3f}" if comparison.half_width is not None else ""
-    )
+    shown = with_interval(comparison)
     return f"{shown} {comparison.told()}" if comparison.verdict else f"**{shown}**"
 
 
@@ -182,7 +186,7 @@ def training_lines(others: Sequence[Elsewhere]) -> list[list[str]]:
     for row in others:
         known = row.variant in paper and row.variant != BASELINE
         name = markdown(row.variant) + (r"\*" if row.status != "finished" else "")
-        gain = _DASH if row.gain is None else signed(row.gain.difference)
+        gain = _DASH if row.gain is None else with_interval(row.gain)
         lines.append(
             [
                 markdown(row.training), name, str(row.seeds), gain,
