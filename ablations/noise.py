@@ -28,7 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().read(argv)
     from safmn_bench.ablations.runs.signals import stop_on_signals
     from safmn_bench.ablations.scatter import runs, table
+    from safmn_bench.profiling.common.devices import flush_denormals
 
+    flush_denormals()  # as runs do
     wanted = runs.planned(options)
     with stop_on_signals() as stop:
         if not options.table_only:
