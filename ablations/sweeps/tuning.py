@@ -31,6 +31,8 @@ from safmn_bench.profiling.common.files import write_json
 from safmn_bench.profiling.common.layout import say
 
 SEED = 9973  # of the trials: none that anybody judges by
+_Tried = dict[float, float | None]
+"""Multiple -> PSNR on the held-out images; None where the trial collapsed."""
 Choice = Mapping[tuple[str, int], float]
 """(Network, scale) -> its multiple of the recipe's learning rate."""
 
@@ -85,15 +87,12 @@ def choose(jobs: Sequence[Job], out: Path) -> Choice:
 
     A collapsed trial is not chosen; a network of which all collapsed keeps the recipe's rate.
     """
-    scores: dict[tuple[str, int], dict[float, float]] = {}
+    scores: dict[tuple[str, int], _Tried] = {}
     for job in jobs:
         record, plan = read_record(job.plan.folder), job.plan
-        tried = scores.setdefault((plan.candidate.name, plan.scale), {})
         score = record.scores.get(NAME, {}).get(HEADLINE) if record and record.status == "finished" else None
-        if score is not None:
-            tried[plan.rate] = score
-    choice = {network: min(tried, key=lambda times: (-tried[times], times)) if tried else 1.0
-              for network, tried in scores.items()}  # fmt: skip
+        scores.setdefault((plan.candidate.name, plan.scale), {})[plan.rate] = score
+    choice = {network: _best(tried) for network, tried in scores.items()}
     for scale in {scale for _, scale in choice}:
         lines = {
             name: {"chosen": choice[name, scale], HEADLINE: {f"{times:g}": db for times, db in sorted(tried.items())}}
@@ -117,9 +116,16 @@ def _told_before(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _tell(name: str, scale: int, tried: Mapping[float, float], chosen: float) -> None:
-    words = ", ".join(f"{times:g}: {in_words(db)}" for times, db in sorted(tried.items())) or "every trial collapsed"
-    edge = len(tried) > 1 and chosen in (min(tried), max(tried))
+def _best(tried: _Tried) -> float:
+    ended = {times: db for times, db in tried.items() if db is not None}
+    return min(ended, key=lambda times: (-ended[times], times)) if ended else 1.0
+
+
+def _tell(name: str, scale: int, tried: _Tried, chosen: float) -> None:
+    words = ", ".join(
+        f"{times:g}: {'collapsed' if db is None else in_words(db)}" for times, db in sorted(tried.items())
+    )
+    edge = len(tried) > 1 and tried[chosen] is not None and chosen in (min(tried), max(tried))
     hint = "; the best is the first or last of those tried: try beyond it" if edge else ""
     say(f"{name} x{scale}: {chosen:g} x the recipe's learning rate (held-out {words}{hint})", sys.stderr)
 

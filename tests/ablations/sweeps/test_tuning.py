@@ -93,11 +93,21 @@ def test_the_best_on_the_held_out_images_is_chosen_and_a_collapse_never(call: li
     assert tuning.choose(jobs, out) == {("one", 4): 0.5, ("two", 4): 1.0}
     said = capsys.readouterr().err
     assert (
-        "one x4: 0.5 x the recipe's learning rate (held-out 0.5: 27.00 dB, 1: 27.00 dB; the best is the first" in said
+        "one x4: 0.5 x the recipe's learning rate (held-out 0.5: 27.00 dB, 1: 27.00 dB, 2: collapsed; the best" in said
     )
     assert "two x4: 1 x the recipe's learning rate (held-out 0.5: 26.00 dB, 1: 26.50 dB, 2: 26.40 dB)" in said
-    written = json.loads((out / "tuning_x4.json").read_text())["networks"]["two"]
-    assert written == {"chosen": 1.0, "psnr_y_db": {"0.5": 26.0, "1": 26.5, "2": 26.4}}
+    written = json.loads((out / "tuning_x4.json").read_text())["networks"]
+    assert written["two"] == {"chosen": 1.0, "psnr_y_db": {"0.5": 26.0, "1": 26.5, "2": 26.4}}
+    assert written["one"] == {"chosen": 0.5, "psnr_y_db": {"0.5": 27.0, "1": 27.0, "2": None}}
+
+
+def test_a_network_of_which_every_trial_collapsed_keeps_the_recipes_rate(call: list[str], capsys):
+    nothing = dict.fromkeys((0.5, 1.0, 2.0))
+    jobs, out = tried(call, {"one": nothing, "two": {0.5: None, 1.0: 26.5, 2.0: None}})
+    assert tuning.choose(jobs, out) == {("one", 4): 1.0, ("two", 4): 1.0}
+    said = capsys.readouterr().err
+    assert "one x4: 1 x the recipe's learning rate (held-out 0.5: collapsed, 1: collapsed, 2: collapsed)" in said
+    assert "try beyond" not in said  # what lies beyond the best was tried, and collapsed
 
 
 @pytest.mark.parametrize("broken", ["", "[]", '{"seed": 1, "networks": {"three": {}}}'])
