@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
+from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots.style import COLOURS, COLUMN_INCHES, DASHES, label, style
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
@@ -23,6 +24,7 @@ _KINDS = {
 }
 """A comparison's verdict -> the title, colour and filling of its circle."""
 _NOISE = ("may be noise", COLOURS[1], "none")
+_OWN_RATE = ("s", COLOURS[6], "measured here: at own learning rates")
 
 
 def delta_figure(
@@ -30,13 +32,17 @@ def delta_figure(
 ) -> Figure:
     """Differences from the baseline with their intervals, a line per network; filled where it stands among all.
 
-    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`.
+    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`. Where
+    networks were trained at their own learning rates too, those differences are drawn as squares.
     """
     metric = METRICS[HEADLINE]
     compared = [(row, comparison) for row in rows if (comparison := row.comparisons.get((dataset, HEADLINE)))]
     compared.sort(key=lambda pair: pair[1].difference)
     with style():
-        figure = Figure(figsize=(6.0, 0.7 + 0.45 * bool(paper) + _ROW_INCHES * len(compared)), layout="constrained")
+        own = {row.name: at.difference for row, _ in compared if (at := _at_own_rate(row, dataset)) is not None}
+        further = [(values, *kind) for values, kind in ((own, _OWN_RATE), (paper, ("D", COLOURS[2], told))) if values]
+        height = 0.7 + 0.45 * bool(further) + _ROW_INCHES * len(compared)
+        figure = Figure(figsize=(6.0, height), layout="constrained")
         axes = figure.add_subplot()
         for y, (_, comparison) in enumerate(compared):
             _, colour, face = _KINDS.get(comparison.verdict, _NOISE)
@@ -44,11 +50,15 @@ def delta_figure(
                 comparison.difference, y, xerr=comparison.half_width, fmt="o", color=colour,
                 capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=face,
             )  # fmt: skip
-        published = {y: paper[row.name] for y, (row, _) in enumerate(compared) if paper and row.name in paper}
-        if published:
-            axes.plot([*published.values()], [*published], "D", color=COLOURS[2], markersize=5, markerfacecolor="none")
+        marks = []
+        for values, shape, colour, title in further:
+            at = {y: values[row.name] for y, (row, _) in enumerate(compared) if row.name in values}
+            if at:
+                axes.plot([*at.values()], [*at], shape, color=colour, markersize=5, markerfacecolor="none")
+                marks.append((title, shape, colour))
+        if marks:
             kinds = [_KINDS.get(comparison.verdict, _NOISE) for _, comparison in compared]
-            figure.legend(handles=_told(told, kinds), loc="outside lower center", ncols=2, frameon=False)
+            figure.legend(handles=_told(marks, kinds), loc="outside lower center", ncols=2, frameon=False)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_yticks(range(len(compared)), [label(row.name) for row, _ in compared])
         axes.set_ylim(-0.7, len(compared) - 0.3)
@@ -60,11 +70,16 @@ def delta_figure(
     return figure
 
 
-def _told(published: str, kinds: Sequence[tuple[str, str, str]]) -> list[Line2D]:
-    """Handles of a legend: circles are measured, of the kinds that are drawn; diamonds published."""
+def _at_own_rate(row: Measured, dataset: str) -> Comparison | None:
+    """The network's difference where it and the baseline have their own learning rates; None without such runs."""
+    return row.tuned.comparisons.get((dataset, HEADLINE)) if row.tuned else None
+
+
+def _told(further: Sequence[tuple[str, str, str]], kinds: Sequence[tuple[str, str, str]]) -> list[Line2D]:
+    """Handles of a legend: circles are measured, of the kinds that are drawn; then further marks."""
     drawn = [kind for kind in (*_KINDS.values(), _NOISE) if kind in kinds]
     marks = {f"measured here: {title}": ("o", colour, face) for title, colour, face in drawn}
-    marks[published] = ("D", COLOURS[2], "none")
+    marks |= {title: (shape, colour, "none") for title, shape, colour in further}
     return [
         Line2D([], [], linestyle="", marker=shape, color=colour, markerfacecolor=face, markersize=5, label=title)
         for title, (shape, colour, face) in marks.items()

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from safmn_bench.ablations.image_quality import luma_plane
+from safmn_bench.ablations.record import Record
 from safmn_bench.ablations.scoring.score import ImageScore
 from safmn_bench.analysis.figures import main
 from safmn_bench.analysis.plots import command as plots_command
@@ -460,6 +461,22 @@ def test_published_differences_stand_as_diamonds_beside_those_measured_of_the_ne
     assert [text.get_text() for text in axes.get_yticklabels()] == ["mine", "n4"]
     assert np.asarray(diamonds.get_xydata()).tolist() == [[-0.22, 1.0]]
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()][-1] == "published, DIV2K_val"
+
+
+def test_differences_at_own_learning_rates_are_squares_beside_those_at_the_shared_one():
+    def runs(means: dict[str, float], **changes: float) -> list[Record]:
+        return [
+            made_record(name, seed, {"B100": scores_of(mean + 0.01 * seed)}, **changes)
+            for name, mean in means.items() for seed in (0, 1)
+        ]  # fmt: skip
+
+    shared = runs({"baseline": 26.0, "n4": 25.9, "mine": 25.8})
+    rows = measure(shared, 4, tuned=runs({"baseline": 26.3, "n4": 26.25}, tuned=4.0))
+    figure = delta_figure(rows, "B100", {"n4": -0.22}, "published, DIV2K_val")
+    (squares,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "s"]
+    assert np.asarray(squares.get_xydata()) == pytest.approx(np.array([[-0.05, 1.0]]))
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told[-2:] == ["measured here: at own learning rates", "published, DIV2K_val"]
 
 
 def test_a_difference_that_stands_only_by_itself_is_no_filled_circle():
