@@ -75,6 +75,7 @@ def readme(
         structure_table=structure_lines(structure),
         trainings=training_words(on_headline),
         training_table=training_lines(on_headline),
+        scattered=[row for row in on_headline if row.gain is not None and row.gain.own is not None],
         moved=[row for row in on_headline if row.change is not None and row.change.verdict == ""],
         changes=max((row.change.family for row in on_headline if row.change is not None), default=0),
         lam=lam_lines(lam),

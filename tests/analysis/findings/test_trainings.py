@@ -142,6 +142,22 @@ def test_a_collapsed_run_is_counted_and_not_compared(tmp_path: Path):
     assert seen in text
 
 
+def test_runs_that_scatter_more_by_another_training_are_judged_by_that_and_named(tmp_path: Path):
+    """The baseline's three longer runs lie 0.5 dB apart, so how far n4's difference moves cannot be told."""
+    folder = write_study(tmp_path)
+    for seed, db in enumerate((30.5, 31.0, 30.0)):
+        write_run(folder / "trainings" / "longer", run_of("baseline", seed, db, iterations=300))
+        write_run(folder / "trainings" / "longer", run_of("n4", seed, 30.1 + 0.01 * seed, iterations=300))
+    rows = elsewhere(read_study(folder))
+    change = row_of(rows, "n4").change
+    assert change is not None
+    assert change.half_width is not None
+    own = 0.5 * stats.t.ppf(0.975, 2) / np.sqrt(3)  # nearly: what the others say of its seeds is taken out
+    assert change.half_width == pytest.approx(own, rel=0.01)
+    text = readme(read_study(folder), [], [], [], None, [], rows)
+    assert "Those of `baseline` by longer scatter far more (standard deviation 0.5" in text
+
+
 def test_two_trainings_in_one_folder_are_refused(tmp_path: Path):
     folder = write_longer(write_study(tmp_path))
     write_run(folder / "trainings" / "longer", run_of("w_SE", 0, 30.0, iterations=200))
