@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
             if not abs(moved) <= MOST_DB:
                 shutil.copyfile(folder.weights, kept.weights)
             rows.append([record.variant, f"x{record.scale}", f"{moved:+.6f}", f"{kept.weights.stat().st_size:,}"])
-        for name in FILES:
+        for name in FILES if record.tuned != 1 else ():  # else a copy of the record at the recipe's rate, and no more
             shutil.copyfile(folder.path / name, kept.path / name)
         write_sealed(kept.record, read_sealed(folder.record))  # last, with it a run is whole; in today's form
     console.print_table("Weights kept", ["network", "scale", "moved [dB]", "bytes"], rows)
