@@ -8,7 +8,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
-from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots.style import COLOURS, COLUMN_INCHES, DASHES, label, style
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
@@ -28,18 +27,21 @@ _OWN_RATE = ("s", COLOURS[6], "measured here: at own learning rates")
 
 
 def delta_figure(
-    rows: Sequence[Measured], dataset: str, paper: Mapping[str, float] | None = None, told: str = ""
+    rows: Sequence[Measured],
+    dataset: str,
+    paper: Mapping[str, float] | None = None,
+    told: str = "",
+    own: Mapping[str, float] | None = None,
 ) -> Figure:
     """Differences from the baseline with their intervals, a line per network; filled where it stands among all.
 
-    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`. Where
-    networks were trained at their own learning rates too, those differences are drawn as squares.
+    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`. `own`:
+    network -> its difference where it and the baseline were trained at their own learning rates, drawn as squares.
     """
     metric = METRICS[HEADLINE]
     compared = [(row, comparison) for row in rows if (comparison := row.comparisons.get((dataset, HEADLINE)))]
     compared.sort(key=lambda pair: pair[1].difference)
     with style():
-        own = {row.name: at.difference for row, _ in compared if (at := _at_own_rate(row, dataset)) is not None}
         further = [(values, *kind) for values, kind in ((own, _OWN_RATE), (paper, ("D", COLOURS[2], told))) if values]
         height = 0.7 + 0.45 * bool(further) + _ROW_INCHES * len(compared)
         figure = Figure(figsize=(6.0, height), layout="constrained")
@@ -68,11 +70,6 @@ def delta_figure(
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
     return figure
-
-
-def _at_own_rate(row: Measured, dataset: str) -> Comparison | None:
-    """The network's difference where it and the baseline have their own learning rates; None without such runs."""
-    return row.tuned.comparisons.get((dataset, HEADLINE)) if row.tuned else None
 
 
 def _told(further: Sequence[tuple[str, str, str]], kinds: Sequence[tuple[str, str, str]]) -> list[Line2D]:
