@@ -28,11 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().read(argv)
     from safmn_bench.ablations.runs.signals import stop_on_signals
     from safmn_bench.ablations.scatter import runs, table
-    from safmn_bench.profiling.common.devices import flush_denormals
+    from safmn_bench.profiling.common.devices import flushed_denormals
 
-    flush_denormals()  # as runs do
     wanted = runs.planned(options)
-    with stop_on_signals() as stop:
+    with flushed_denormals(), stop_on_signals() as stop:
         if not options.table_only:
             runs.train_missing(wanted, options.out, stop)
         rows = runs.read(wanted, options.out)

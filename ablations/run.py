@@ -23,11 +23,11 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().read(argv)
     from safmn_bench.ablations.sweeps.command import make_plans, with_sweep_file
     from safmn_bench.ablations.sweeps.sweep import run_all
-    from safmn_bench.profiling.common.devices import flush_denormals
+    from safmn_bench.profiling.common.devices import flushed_denormals
 
-    flush_denormals()  # here, since one run alone trains in this process
     options = with_sweep_file(options)
-    return run_all(make_plans(options), options)
+    with flushed_denormals():  # here, since one run alone trains in this process
+        return run_all(make_plans(options), options)
 
 
 if __name__ == "__main__":

@@ -24,18 +24,18 @@ def main(argv: list[str] | None = None) -> int:
     from safmn_bench.ablations.recipe import recipe_for
     from safmn_bench.ablations.training import forms, speed
     from safmn_bench.models.names import find_candidate
-    from safmn_bench.profiling.common.devices import choose_device, flush_denormals
+    from safmn_bench.profiling.common.devices import choose_device, flushed_denormals
     from safmn_bench.profiling.common.files import write_csv
 
-    flush_denormals()  # as runs do
     device, candidate = choose_device(options.device), find_candidate(options.model)
     recipe, _ = recipe_for(candidate, options.recipe, device, options.overrides)
     sets = open_training_sets(options.train_data, options.scale)
-    images = prepare_training(sets, [], scale=options.scale, patch=recipe.train.patch)
-    if options.forms:
-        forms.run(candidate, recipe, images, device, options)
-        return 0
-    modes, floors = speed.measure(candidate, recipe, images, device, options.rounds)
+    with flushed_denormals():  # as runs do
+        images = prepare_training(sets, [], scale=options.scale, patch=recipe.train.patch)
+        if options.forms:
+            forms.run(candidate, recipe, images, device, options)
+            return 0
+        modes, floors = speed.measure(candidate, recipe, images, device, options.rounds)
     rows = speed.rows(modes, floors, candidate, recipe, options.scale, device)
     speed.show(rows, floors)
     if options.csv:

@@ -25,7 +25,7 @@ from safmn_bench.ablations.sweeps.jobs import AT_CUT
 from safmn_bench.ablations.training.distributed import Group
 from safmn_bench.ablations.training.loop import AtCut, Progress, Scores, Stopped
 from safmn_bench.models.errors import UserError
-from safmn_bench.profiling.common.devices import flush_denormals
+from safmn_bench.profiling.common.devices import flushed_denormals
 from safmn_bench.profiling.common.locks import Busy
 from safmn_bench.profiling.common.memory import free_bytes, keep_freed_memory
 
@@ -71,15 +71,14 @@ class Report:
 def work(plan: Plan, slot: Slot, connection: Connection) -> None:
     """Run one plan in this process, which was started for it."""
     print_to(plan.folder.log)
-    flush_denormals()
-    torch.set_num_threads(slot.threads)
     if slot.gpu is not None:
         os.environ.update(slot.shared, CUDA_VISIBLE_DEVICES=slot.gpu)  # before this process has used CUDA
         plan = replace(plan, device=torch.device("cuda", 0))
     if plan.candidate.own is not None:
         confine(plan.device)
     report = Report(connection)
-    with stop_on_signals() as stop:
+    with flushed_denormals(), stop_on_signals() as stop:
+        torch.set_num_threads(slot.threads)
 
         def asked() -> bool:
             report.live()

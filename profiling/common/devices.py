@@ -1,6 +1,7 @@
 """Which device computes, how it multiplies float32, and waiting for it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,14 +42,20 @@ def set_float32_precision(precision: str) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
-def flush_denormals() -> None:
-    """Have this process's CPU take numbers below 1.2e-38 as zero; they are computed many times slower than others.
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Within, this process's CPU takes numbers below 1.2e-38 as zero; they are computed many times slower than others.
 
     They come where a GELU sees far less than zero: after a spike of the loss, at a high learning rate, a training
-    step of SAFMN took ten times as long, on and on, and takes its usual time so. To call before the first operation:
+    step of SAFMN took ten times as long, on and on, and takes its usual time so. To begin before the first operation:
     of the threads that share one, those that are there already stay as they were.
     """
+    before = sys.float_info.min / 2 == 0
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def synchronise(device: torch.device) -> None:

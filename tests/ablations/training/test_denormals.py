@@ -7,6 +7,8 @@ import pytest
 import torch
 from short_runs import FAST, RUN, record
 
+from safmn_bench.profiling.common.devices import flushed_denormals
+
 NETWORK = '''
 import torch
 from torch import nn
@@ -49,9 +51,13 @@ def test_no_thread_of_a_training_computes_them(
     assert [record(tmp_path / "out", "Watchful", int(seed))["status"] for seed in seeds] == ["finished"] * len(seeds)
 
 
-def test_they_are_there_elsewhere():
-    """Else the test above could not fail: torch takes nothing as zero by itself."""
-    before = torch.full((1,), 1e-30) * 1e-10
-    torch.set_flush_denormal(False)
-    assert (torch.full((1,), 1e-30) * 1e-10).item() > 0
-    torch.set_flush_denormal(before.item() == 0)
+def test_they_are_there_before_and_behind():
+    """Else the test above could not fail; and who calls a command from Python keeps his arithmetic."""
+    tiny = torch.full((1,), 1e-30)
+    assert (tiny * 1e-10).item() > 0
+    with flushed_denormals():
+        assert (tiny * 1e-10).item() == 0
+        with flushed_denormals():
+            pass
+        assert (tiny * 1e-10).item() == 0
+    assert (tiny * 1e-10).item() > 0
