@@ -29,7 +29,7 @@ from safmn_bench.analysis.findings.rows import (
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
 from safmn_bench.analysis.findings.structure import by_structure, read_structure, write_structure
-from safmn_bench.analysis.findings.trainings import OWN_RATE, elsewhere
+from safmn_bench.analysis.findings.trainings import at_own_rates, elsewhere
 from safmn_bench.analysis.plots.command import Runs, curves_of, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
@@ -84,9 +84,9 @@ def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
     dataset = headline(study)
     if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
         paper = {network.name: network.published for network in wanted(study)}
-        own = {row.variant: row.difference.difference for row in elsewhere(study) if row.dataset == dataset
-               and row.training == OWN_RATE and row.difference is not None}  # fmt: skip
-        figures["differences"] = lambda: delta_figure(study.rows, dataset, paper, PUBLISHED, own)
+        figures["differences"] = lambda: delta_figure(
+            study.rows, dataset, paper, PUBLISHED, at_own_rates(study, dataset)
+        )
     return figures
 
 

@@ -53,6 +53,12 @@ def elsewhere(study: Study) -> list[Elsewhere]:
     return [row for dataset in study.datasets for row in _on(study, dataset)] if _others(study) else []
 
 
+def at_own_rates(study: Study, dataset: str) -> dict[str, float]:
+    """Network -> its difference on a benchmark where it and the baseline have their own learning rates."""
+    rows = (row for row in elsewhere(study) if (row.training, row.dataset) == (OWN_RATE, dataset))
+    return {row.variant: row.difference.difference for row in rows if row.difference is not None}
+
+
 def _others(study: Study) -> dict[str, Sequence[Measured]]:
     """Label -> rows."""
     tuned = [row.tuned for row in study.rows if row.tuned is not None]
