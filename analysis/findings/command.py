@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from matplotlib.figure import Figure
 
+from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.analysis.findings import trainings
 from safmn_bench.analysis.findings.findings import PUBLISHED, headline, wanted
@@ -29,7 +30,7 @@ from safmn_bench.analysis.findings.rows import (
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
 from safmn_bench.analysis.findings.structure import by_structure, read_structure, write_structure
-from safmn_bench.analysis.findings.trainings import at_own_rates, elsewhere
+from safmn_bench.analysis.findings.trainings import elsewhere, orders, widest
 from safmn_bench.analysis.plots.command import Runs, curves_of, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
@@ -42,6 +43,7 @@ from safmn_bench.profiling.common.files import write_csv, write_text
 from safmn_bench.profiling.common.places import require_writable_folder
 
 TABLES = (3, 4)
+FINDINGS = ("ranking.csv", "budget.csv", "collapse.csv", "trainings.csv", "trainings_ranking.csv", "README.md")
 _ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
 
 
@@ -84,10 +86,15 @@ def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
     dataset = headline(study)
     if any((dataset, HEADLINE) in row.comparisons for row in study.rows):
         paper = {network.name: network.published for network in wanted(study)}
-        figures["differences"] = lambda: delta_figure(
-            study.rows, dataset, paper, PUBLISHED, at_own_rates(study, dataset)
-        )
+        further = functools.partial(_by_another_training, study, dataset)
+        figures["differences"] = lambda: delta_figure(study.rows, dataset, paper, PUBLISHED, *further())
     return figures
+
+
+def _by_another_training(study: Study, dataset: str) -> tuple[dict[str, Comparison], str]:
+    """The differences that the figure shows beside the study's, with what its legend calls them."""
+    training, differences = widest([row for row in elsewhere(study) if row.dataset == dataset])
+    return differences, "own learning rates" if training == trainings.OWN_RATE else f"training {training}"
 
 
 def loss_runs(study: Study) -> Runs:
@@ -122,9 +129,11 @@ def write_findings(study: Study, out: Path, options: StudyOptions) -> list[Path]
     _write_rows(out / "collapse.csv", COLLAPSE_COLUMNS, collapses(study))
     others = elsewhere(study)
     _write_rows(out / "trainings.csv", trainings.COLUMNS, [*trainings.training_rows(others)])
+    ordered = orders(study)
+    _write_rows(out / "trainings_ranking.csv", trainings.ORDER_COLUMNS, [*trainings.order_rows(ordered)])
     figures = [f"{name}.png" for name in figures_of(study)]
-    write_text(out / "README.md", readme(study, ranked, compared, lam, structure, figures, others))
-    return [out / name for name in ("ranking.csv", "budget.csv", "collapse.csv", "trainings.csv", "README.md")]
+    write_text(out / "README.md", readme(study, ranked, compared, lam, structure, figures, others, ordered))
+    return [out / name for name in FINDINGS]
 
 
 def _write_rows(path: Path, columns: Sequence[str], rows: Rows) -> None:

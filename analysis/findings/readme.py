@@ -19,10 +19,11 @@ from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
 from safmn_bench.analysis.findings.runs import Study, published, run_commands, study_command
 from safmn_bench.analysis.findings.structure import ByStructure
-from safmn_bench.analysis.findings.trainings import Elsewhere
+from safmn_bench.analysis.findings.trainings import Elsewhere, Order
 from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic, caveat_notes, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin
+from safmn_bench.analysis.stats.rank_correlation import Correlation
 from safmn_bench.analysis.webpage.page import template
 
 TEMPLATE = "study.md.j2"
@@ -38,9 +39,11 @@ def readme(
     structure: ByStructure | None,
     figures: Sequence[str],
     others: Sequence[Elsewhere] = (),
+    orders: Sequence[Order] = (),
 ) -> str:
     """The page, from the study, the rows of its CSV files, its figures' names, and what other trainings give."""
-    on_headline = [row for row in others if row.dataset == study_findings.headline(study)]
+    headline = study_findings.headline(study)
+    on_headline = [row for row in others if row.dataset == headline]
     environment = Environment(
         loader=FunctionLoader(template), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -56,7 +59,7 @@ def readme(
         commands=run_commands(study),
         study_command=study_command(study),
         figures=figures,
-        headline=study_findings.headline(study),
+        headline=headline,
         overview=compact_table(study),
         verdicts=study_findings.verdicts(study),
         decided=[row.name for row in study.rows if _stands(row, study_findings.headline(study))],
@@ -75,6 +78,7 @@ def readme(
         structure_table=structure_lines(structure),
         trainings=training_words(on_headline),
         training_table=training_lines(on_headline),
+        order_table=order_lines([order for order in orders if order.dataset == headline]),
         scattered=[row for row in on_headline if row.gain is not None and row.gain.own is not None],
         moved=[row for row in on_headline if row.change is not None and row.change.verdict == ""],
         changes=max((row.change.family for row in on_headline if row.change is not None), default=0),
@@ -196,6 +200,21 @@ def training_lines(others: Sequence[Elsewhere]) -> list[list[str]]:
             ]
         )  # fmt: skip
     return lines
+
+
+def order_lines(orders: Sequence[Order]) -> list[list[str]]:
+    """Header and rows: how each training orders its networks, beside the study's order of the same; none where none."""
+    lines = [["training", "networks", "Spearman there", "in the study", "there with the study"]]
+    for order in orders:
+        found = (order.there, order.study, order.both)
+        lines.append([markdown(order.training), str(order.there.n), *map(correlation, found)])
+    return lines if orders else []
+
+
+def correlation(found: Correlation) -> str:
+    """A coefficient with its interval, where it has one."""
+    interval = f" ({coefficient(found.low)} to {coefficient(found.high)})" if found.low is not None else ""
+    return coefficient(found.r) + interval
 
 
 def ranking_lines(ranking: Rows) -> list[list[str]]:

@@ -13,14 +13,20 @@ from typing import Any
 from safmn_bench.ablations.judging.family import Family
 from safmn_bench.ablations.judging.significance import Comparison, contrast, holm_once
 from safmn_bench.ablations.metrics import HEADLINE
-from safmn_bench.analysis.findings.runs import Study
+from safmn_bench.analysis.findings.findings import SIZE_OF_EFFECT
+from safmn_bench.analysis.findings.runs import Study, published, seed_means
 from safmn_bench.analysis.stats.caveats import changed_keys
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
+from safmn_bench.analysis.stats.rank_correlation import FEWEST, Correlation, spearman
 
 OWN_RATE = "tuned/"  # no label, which is a folder's name, holds a stroke
 COLUMNS = (
     *("training", "differs", "variant", "status", "seeds", "dataset", "metric", "gain", "gain_half_width"),
     *("difference", "half_width", "study_difference", "change", "change_half_width", "p", "p_holm", "changes_judged"),
+)
+ORDER_COLUMNS = (
+    *("training", "dataset", "metric", "paper_column", "variants", "spearman", "ci95_low", "ci95_high"),
+    *("study_spearman", "study_ci95_low", "study_ci95_high", "spearman_with_study", "names"),
 )
 _Keys = dict[tuple[str, str], str]
 """(Training, network) -> what the family calls it; of copies of the study's runs, as the study does."""
@@ -32,7 +38,7 @@ class Elsewhere:
 
     training: str
     differs: str
-    """The recipe keys that it has otherwise than in the study, with the study's values in brackets."""
+    """Recipe keys and training images that it has otherwise than in the study, with the study's in brackets."""
     variant: str
     status: str
     """`finished`, or how many of its runs collapsed: then nothing is compared."""
@@ -53,10 +59,48 @@ def elsewhere(study: Study) -> list[Elsewhere]:
     return [row for dataset in study.datasets for row in _on(study, dataset)] if _others(study) else []
 
 
-def at_own_rates(study: Study, dataset: str) -> dict[str, float]:
-    """Network -> its difference on a benchmark where it and the baseline have their own learning rates."""
-    rows = (row for row in elsewhere(study) if (row.training, row.dataset) == (OWN_RATE, dataset))
-    return {row.variant: row.difference.difference for row in rows if row.difference is not None}
+def widest(rows: Sequence[Elsewhere]) -> tuple[str, dict[str, Comparison]]:
+    """The training that has most differences, the first of several, with them; of rows on one benchmark."""
+    trainings: dict[str, dict[str, Comparison]] = {}
+    for row in rows:
+        if row.difference is not None:
+            trainings.setdefault(row.training, {})[row.variant] = row.difference
+    return max(trainings.items(), key=lambda training: len(training[1]), default=("", {}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """How another training orders its networks on one benchmark, by the means over seeds, none that collapsed."""
+
+    training: str
+    dataset: str
+    names: Sequence[str]
+    """Those that have a published figure and runs in the study; the coefficients are over them."""
+    there: Correlation
+    """With the paper's column."""
+    study: Correlation
+    """Of the study's scores with it, over the same networks."""
+    both: Correlation
+    """There with the study."""
+
+
+def orders(study: Study) -> list[Order]:
+    """Every training on each benchmark, where there are as many networks as an interval needs."""
+    paper, found = published(SIZE_OF_EFFECT), []
+    for dataset in study.datasets:
+        here = seed_means(study.rows, dataset, HEADLINE)
+        for training, networks in _others(study).items():
+            means = seed_means(networks, dataset, HEADLINE)
+            there = {name: mean for name, mean in means.items() if name in paper and name in here}
+            if len(there) >= FEWEST:
+                same = {name: here[name] for name in there}
+                found.append(
+                    Order(
+                        training=training, dataset=dataset, names=[*there], there=spearman(there, paper),
+                        study=spearman(same, paper), both=spearman(there, same),
+                    )
+                )  # fmt: skip
+    return found
 
 
 def _others(study: Study) -> dict[str, Sequence[Measured]]:
@@ -142,4 +186,15 @@ def training_rows(rows: Sequence[Elsewhere]) -> Iterator[dict[str, Any]]:
             "change": change and change.difference, "change_half_width": change and change.half_width,
             "p": change and change.p, "p_holm": change and change.p_holm,
             "changes_judged": change and change.family,
+        }  # fmt: skip
+
+
+def order_rows(found: Sequence[Order]) -> Iterator[dict[str, Any]]:
+    """Those of trainings_ranking.csv."""
+    for order in found:
+        yield {
+            "training": order.training, "dataset": order.dataset, "metric": HEADLINE, "paper_column": SIZE_OF_EFFECT,
+            "variants": order.there.n, "spearman": order.there.r, "ci95_low": order.there.low,
+            "ci95_high": order.there.high, "study_spearman": order.study.r, "study_ci95_low": order.study.low,
+            "study_ci95_high": order.study.high, "spearman_with_study": order.both.r, "names": " ".join(order.names),
         }  # fmt: skip

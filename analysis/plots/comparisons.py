@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from safmn_bench.ablations.judging.power import CHANCE, Noise, lines_of_seeds
+from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS
 from safmn_bench.analysis.plots.style import COLOURS, COLUMN_INCHES, DASHES, label, style
 from safmn_bench.analysis.stats.groups import BASELINE, Measured
@@ -23,7 +24,7 @@ _KINDS = {
 }
 """A comparison's verdict -> the title, colour and filling of its circle."""
 _NOISE = ("may be noise", COLOURS[1], "none")
-_OWN_RATE = ("s", COLOURS[6], "measured here: at own learning rates")
+_BELOW = -0.25  # rows: a square's interval would lie on its circle's
 
 
 def delta_figure(
@@ -31,33 +32,32 @@ def delta_figure(
     dataset: str,
     paper: Mapping[str, float] | None = None,
     told: str = "",
-    own: Mapping[str, float] | None = None,
+    other: Mapping[str, Comparison] | None = None,
+    other_told: str = "",
 ) -> Figure:
     """Differences from the baseline with their intervals, a line per network; filled where it stands among all.
 
-    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`. `own`:
-    network -> its difference where it and the baseline were trained at their own learning rates, drawn as squares.
+    `paper`: network -> its published difference, drawn beside the measured one as what the legend calls `told`.
+    `other`: network -> its difference by another training, called `other_told`, drawn as squares below the circles.
     """
     metric = METRICS[HEADLINE]
     compared = [(row, comparison) for row in rows if (comparison := row.comparisons.get((dataset, HEADLINE)))]
     compared.sort(key=lambda pair: pair[1].difference)
+    squares = {y: other[row.name] for y, (row, _) in enumerate(compared) if other and row.name in other}
+    diamonds = {y: paper[row.name] for y, (row, _) in enumerate(compared) if paper and row.name in paper}
     with style():
-        further = [(values, *kind) for values, kind in ((own, _OWN_RATE), (paper, ("D", COLOURS[2], told))) if values]
-        height = 0.7 + 0.45 * bool(further) + _ROW_INCHES * len(compared)
+        height = 0.7 + 0.45 * bool(squares or diamonds) + _ROW_INCHES * len(compared)
         figure = Figure(figsize=(6.0, height), layout="constrained")
         axes = figure.add_subplot()
         for y, (_, comparison) in enumerate(compared):
             _, colour, face = _KINDS.get(comparison.verdict, _NOISE)
-            axes.errorbar(
-                comparison.difference, y, xerr=comparison.half_width, fmt="o", color=colour,
-                capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=face,
-            )  # fmt: skip
-        marks = []
-        for values, shape, colour, title in further:
-            at = {y: values[row.name] for y, (row, _) in enumerate(compared) if row.name in values}
-            if at:
-                axes.plot([*at.values()], [*at], shape, color=colour, markersize=5, markerfacecolor="none")
-                marks.append((title, shape, colour))
+            _draw(axes, y, comparison, "o", colour, face)
+        for y, comparison in squares.items():
+            _draw(axes, y + _BELOW, comparison, "s", COLOURS[6], "none" if comparison.verdict else COLOURS[6])
+        if diamonds:
+            axes.plot([*diamonds.values()], [*diamonds], "D", color=COLOURS[2], markersize=5, markerfacecolor="none")
+        marks = [(f"measured here: {other_told}", "s", COLOURS[6])] if squares else []
+        marks += [(told, "D", COLOURS[2])] if diamonds else []
         if marks:
             kinds = [_KINDS.get(comparison.verdict, _NOISE) for _, comparison in compared]
             figure.legend(handles=_told(marks, kinds), loc="outside lower center", ncols=2, frameon=False)
@@ -70,6 +70,14 @@ def delta_figure(
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
     return figure
+
+
+def _draw(axes: Axes, y: float, comparison: Comparison, marker: str, colour: str, face: str) -> None:
+    """One difference with its interval."""
+    axes.errorbar(
+        comparison.difference, y, xerr=comparison.half_width, fmt=marker, color=colour,
+        capsize=2.5, markersize=5, linewidth=1.2, markerfacecolor=face,
+    )  # fmt: skip
 
 
 def _told(further: Sequence[tuple[str, str, str]], kinds: Sequence[tuple[str, str, str]]) -> list[Line2D]:

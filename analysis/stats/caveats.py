@@ -87,11 +87,18 @@ def _usual(rows: Sequence[Measured]) -> dict[str, Any]:
 
 
 def changed_keys(record: Record, usual: Record) -> str:
-    """The recipe keys in which a run differs from another, iterations too, with the other's values in brackets."""
+    """In what a run was trained otherwise than another, with the other's values in brackets: recipe keys, iterations
+    too, and training images, since a larger patch leaves out those that are smaller.
+    """
     theirs = flattened(usual.recipe)
     changed = {key: value for key, value in flattened(record.recipe).items()
                if key not in ("name", "version") and theirs.get(key, value) != value}  # fmt: skip
-    return ", ".join(f"{key} {_plain(value)} ({_plain(theirs[key])})" for key, value in changed.items())
+    words = [f"{key} {_plain(value)} ({_plain(theirs[key])})" for key, value in changed.items()]
+    images, usually = (one.data.get("train", {}) for one in (record, usual))
+    if images.get("content") != usually.get("content"):
+        ours, others = images.get("images", "?"), usually.get("images", "?")
+        words.append("other training images" if ours == others else f"{ours} training images ({others})")
+    return ", ".join(words)
 
 
 def _plain(value: Any) -> str:

@@ -42,7 +42,7 @@ FILES = {
         for name in ("figure1", "figure7", "figure7_differences", "differences")
         for ending in ("pdf", "svg", "png")
     ),
-    *("ranking.csv", "budget.csv", "collapse.csv", "trainings.csv", "README.md"),
+    *("ranking.csv", "budget.csv", "collapse.csv", "trainings.csv", "trainings_ranking.csv", "README.md"),
 }
 
 

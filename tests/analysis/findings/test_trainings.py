@@ -10,11 +10,11 @@ import pytest
 from made_records import made_record, scores_of, write_run
 from scipy import stats
 
-from safmn_bench.ablations.record import Record
+from safmn_bench.ablations.record import Record, RunFolder
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
 from safmn_bench.analysis.findings.runs import read_study
-from safmn_bench.analysis.findings.trainings import OWN_RATE, Elsewhere, elsewhere
+from safmn_bench.analysis.findings.trainings import OWN_RATE, Elsewhere, elsewhere, orders, widest
 from safmn_bench.analysis.study import main
 from safmn_bench.models.errors import UserError
 
@@ -156,6 +156,72 @@ def test_runs_that_scatter_more_by_another_training_are_judged_by_that_and_named
     assert change.half_width == pytest.approx(own, rel=0.01)
     text = readme(read_study(folder), [], [], [], None, [], rows)
     assert "Those of `baseline` by longer scatter far more (standard deviation 0.5" in text
+
+
+def test_other_training_images_are_told_beside_the_keys(tmp_path: Path):
+    """A larger patch leaves out the images that are smaller."""
+    folder = write_study(tmp_path)
+    fewer = {"train": {"sets": [{"name": "embedded"}], "images": 9, "content": "c0de"}, "benchmarks": []}
+    same_count = {"train": {**fewer["train"], "images": 11}, "benchmarks": []}
+    for label, data in {"fewer": fewer, "others": same_count}.items():
+        write_run(folder / "trainings" / label, run_of("n4", 0, 30.1, iterations=300, data=data))
+    rows = elsewhere(read_study(folder))
+    assert row_of(rows, "n4", "fewer").differs == "train.iterations 300 (100), 9 training images (11)"
+    assert row_of(rows, "n4", "others").differs == "train.iterations 300 (100), other training images"
+
+
+ORDER_DB = {"baseline": 30.0, "w_o_SAFM": 29.6, "w_o_CCM": 29.0, "w_o_FM": 29.5, "n4": 29.7}
+"""DIV2K_val of the paper (test_study.py): 30.43, 30.26, 29.69, 30.36, 30.21: places 5 3 1 4 2, here 5 3 1 2 4."""
+LONGER_ORDER_DB = {"baseline": 30.5, "w_o_SAFM": 30.1, "w_o_CCM": 29.4, "n4": 30.0}
+"""As published: 4 3 1 2; the study has these four at 4 2 1 3."""
+
+
+def write_orders(folder: Path) -> Path:
+    for name, db in ORDER_DB.items():
+        write_run(folder, run_of(name, 0, db))
+    for name, db in LONGER_ORDER_DB.items():
+        write_run(folder / "trainings" / "longer", run_of(name, 0, db, iterations=300))
+    for name in ("baseline", "n4", "mine", "w_o_FM"):  # of four networks three are the paper's
+        write_run(folder / "trainings" / "few", run_of(name, 0, 30.0, iterations=200))
+    return folder
+
+
+def test_the_order_by_another_training_stands_beside_the_studys_over_the_same_networks(tmp_path: Path):
+    """Spearman is 1 - 6 sum(d^2) / (n (n^2 - 1)): two neighbours that change places among four give 0.8."""
+    study = read_study(write_orders(tmp_path))
+    (order,) = orders(study)
+    assert (order.training, order.there.n) == ("longer", 4)
+    assert sorted(order.names) == sorted(LONGER_ORDER_DB)
+    assert (order.there.r, order.study.r, order.both.r) == pytest.approx((1, 0.8, 0.8))
+    assert main(["--runs", str(tmp_path), "--records-only"]) == 0
+    with (tmp_path / "trainings_ranking.csv").open(newline="") as handle:
+        (row,) = csv.DictReader(handle)
+    assert float(row["study_spearman"]) == pytest.approx(0.8)
+    interval = [float(row["study_ci95_low"]), float(row["study_ci95_high"])]
+    # Bonett and Wright: z = artanh 0.8 -+ 1.96 sqrt(1 + 0.32), of four networks
+    assert interval == pytest.approx(list(np.tanh(np.arctanh(0.8) + np.array([-1, 1]) * 1.959964 * np.sqrt(1.32))))
+    assert "| longer | 4 | 1.00 | 0.80 (−0.82 to 1.00) | 0.80 (−0.82 to 1.00) |" in (tmp_path / "README.md").read_text()
+
+
+def test_a_network_that_collapsed_there_has_no_place_in_the_order(tmp_path: Path):
+    study = read_study(write_orders(tmp_path))
+    for rows in study.trainings["longer"]:
+        if rows.name == "n4":
+            dead = dataclasses.replace(rows.records[0], status="collapsed")
+            dead.write(RunFolder.of(tmp_path / "trainings" / "longer", "n4", 4, 0))
+    assert orders(read_study(tmp_path)) == []
+
+
+def test_the_figure_shows_the_training_with_most_differences(tmp_path: Path):
+    """At own rates two of them, where the longer training has one."""
+    rows = elsewhere(read_study(write_longer(write_study(tmp_path))))
+    training, differences = widest(rows)
+    assert (training, [*differences]) == ("longer", ["n4"])
+    for name in ("baseline", "n4", "w_SE"):
+        write_run(tmp_path / "tuned", run_of(name, 0, 30.2, lr=0.002, tuned=2.0))
+    training, differences = widest(elsewhere(read_study(tmp_path)))
+    assert (training, [*differences]) == (OWN_RATE, ["w_SE", "n4"])
+    assert widest([]) == ("", {})
 
 
 def test_two_trainings_in_one_folder_are_refused(tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from made_records import made_record, scores_of, write_run
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -462,16 +463,28 @@ def test_published_differences_stand_as_diamonds_beside_those_measured_of_the_ne
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()][-1] == "published, DIV2K_val"
 
 
-def test_differences_at_own_learning_rates_are_squares_beside_those_at_the_shared_one():
+def test_differences_by_another_training_are_squares_below_with_their_own_intervals():
+    """Filled, as circles are, where they stand among all."""
     records = [
         made_record(name, seed, {"B100": scores_of(mean + 0.01 * seed)})
         for name, mean in {"baseline": 26.0, "n4": 25.9, "mine": 25.8}.items() for seed in (0, 1)
     ]  # fmt: skip
-    figure = delta_figure(measure(records, 4), "B100", {"n4": -0.22}, "published, DIV2K_val", {"n4": -0.05})
-    (squares,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "s"]
-    assert np.asarray(squares.get_xydata()) == pytest.approx(np.array([[-0.05, 1.0]]))
+    rows, key = measure(records, 4), ("B100", "psnr_y_db")
+    stands = rows[1].comparisons[key]
+    there = {
+        "n4": replace(stands, difference=-0.05, half_width=0.02),
+        "mine": replace(stands, difference=-0.3, half_width=0.4, p_holm=0.5),
+    }
+    figure = delta_figure(rows, "B100", {"n4": -0.22}, "published, DIV2K_val", there, "training longer")
+    squares = [line for line in figure.axes[0].get_lines() if line.get_marker() == "s"]
+    places = [np.asarray(square.get_xydata())[0].tolist() for square in squares]
+    assert places == [[-0.3, pytest.approx(-0.25)], [-0.05, pytest.approx(0.75)]]
+    assert [square.get_markerfacecolor() for square in squares] == ["none", COLOURS[6]]
+    bars = [bar for bar in figure.axes[0].collections if isinstance(bar, LineCollection)]
+    widths = [bar.get_segments()[0][:, 0].tolist() for bar in bars]
+    assert widths[2:] == [pytest.approx([-0.7, 0.1]), pytest.approx([-0.07, -0.03])]
     told = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert told[-2:] == ["measured here: at own learning rates", "published, DIV2K_val"]
+    assert told[-2:] == ["measured here: training longer", "published, DIV2K_val"]
 
 
 def test_a_difference_that_stands_only_by_itself_is_no_filled_circle():
