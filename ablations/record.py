@@ -19,6 +19,8 @@ from safmn_bench.profiling.common.sealed import write_sealed
 
 WITHOUT_RESULT = ("failed", "stopped", "unreadable")
 """States of a record that holds no score: the run failed, its sweep stopped it at the cut, or the file is damaged."""
+TRIALS = "tuning"
+"""Below a sweep's folder, the runs that learning rates are chosen by."""
 TUNED = "tuned"
 """The folder in OUT of runs at each network's own learning rate (sweeps/tuning.py)."""
 LOSS_COLUMNS = ("iteration", "loss", "lr", "seconds")

@@ -42,7 +42,7 @@ def study_record(variant: str, seed: int, psnr_db: float, *overrides: str, **cha
         "scores": {"Set5": scores_of(psnr_db, images=few), "B100": scores_of(psnr_db - 3)},
         "bicubic": {"Set5": scores_of(28.4, images=few), "B100": scores_of(26.1)},
         "data": {"train": {"sets": sets, "images": 491, "content": "c0ffee"}, "benchmarks": ["Set5", "B100"]},
-        "recipe": recipe, "config": _SMALL, "config_hash": f"{variant}{seed}",
+        "recipe": recipe, "config": _SMALL, "config_hash": f"{variant}{seed}" + "".join(overrides),
         "iterations": 3000, "train_seconds": 400.0,
     }  # fmt: skip
     return made_record(variant, seed, **{**known, **changes})

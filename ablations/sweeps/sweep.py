@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safmn_bench.ablations import cli
-from safmn_bench.ablations.record import TUNED, Record
+from safmn_bench.ablations.record import TRIALS, TUNED, Record
 from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.checked import CheckedWeights
 from safmn_bench.ablations.runs.failures import cause_of, record_failure
@@ -92,7 +92,7 @@ def run_tuned(jobs: Sequence[Job], options: RunOptions, group: Group, stop: Stop
         own = [job_of(plan, options) for plan in tuning.tuned(plans, choice, options.out)]
         train(own, options, group, stop)
         tuning.copy_shared(jobs, choice, options.out)
-    for further, folder in ((tried, "tuning"), (own, TUNED)):
+    for further, folder in ((tried, TRIALS), (own, TUNED)):
         if further:
             write_sweep(options.out / folder / "sweep.csv", further, records_of(further))
     return finish(jobs, options, stop, further=[*tried, *own])

@@ -21,7 +21,7 @@ from safmn_bench.ablations.data.pack import PackedSet
 from safmn_bench.ablations.data.preflight import lr_choice, open_images, prepare_training, without_small
 from safmn_bench.ablations.metrics import HEADLINE
 from safmn_bench.ablations.recipe import Recipe
-from safmn_bench.ablations.record import TUNED, RunFolder
+from safmn_bench.ablations.record import TRIALS, TUNED, RunFolder
 from safmn_bench.ablations.records import read_record
 from safmn_bench.ablations.runs.plan import Plan
 from safmn_bench.ablations.sweeps.jobs import Job, in_words
@@ -56,7 +56,7 @@ def trials(plans: Sequence[Plan], options: RunOptions) -> list[Plan]:
                 training_set=images,
                 benchmarks=[kept_back],
                 metrics=(),
-                folder=RunFolder.of(options.out / "tuning" / f"lr{times:g}", plan.candidate.name, scale, SEED),
+                folder=RunFolder.of(options.out / TRIALS / f"lr{times:g}", plan.candidate.name, scale, SEED),
             )
             for plan in first.values()
             for times in dict.fromkeys(options.tune_lr or ())

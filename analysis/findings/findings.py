@@ -229,18 +229,16 @@ class Collapsing:
 
     name: str
     in_paper: bool
-    runs: int
-    """The study's."""
     seen: Sequence[tuple[Record, str]]
     """Those that collapsed, by other trainings too, with what is otherwise there."""
-    others: Mapping[str, int]
-    """What is otherwise in another training -> how many of its runs there are."""
+    spared: Mapping[str, int]
+    """What is otherwise than in the study, nothing first -> how many runs did not collapse there."""
     planned: int
 
     @property
     def all_runs(self) -> int:
         """By whatever training."""
-        return self.runs + sum(self.others.values())
+        return len(self.seen) + sum(self.spared.values())
 
 
 def collapsing(study: Study) -> list[Collapsing]:
@@ -254,8 +252,8 @@ def collapsing(study: Study) -> list[Collapsing]:
         if seen or row.name in starred():
             networks.append(
                 Collapsing(
-                    name=row.name, in_paper=row.name in starred(), runs=len(row.records), seen=seen,
-                    others=Counter(differs for _, differs in others), planned=planned_iterations(usual),
+                    name=row.name, in_paper=row.name in starred(), seen=seen, planned=planned_iterations(usual),
+                    spared=Counter(differs for record, differs in runs if record.status != "collapsed"),
                 )
             )  # fmt: skip
     return networks

@@ -18,7 +18,7 @@ from safmn_bench.analysis.stats.groups import (
     measure,
     metrics_of,
 )
-from safmn_bench.analysis.stats.reading import Gathered, gather
+from safmn_bench.analysis.stats.reading import Gathered, find_trials, gather
 from safmn_bench.models.errors import UserError, printable
 from safmn_bench.models.variants import paper_order
 from safmn_bench.profiling.common.paper import read_table
@@ -50,6 +50,8 @@ class Study:
     """Runs of the folder without a result."""
     tuned: Sequence[Record] = ()
     """Those at their network's own learning rate."""
+    trials: Sequence[Record] = ()
+    """Those that learning rates were chosen by."""
 
     @property
     def name(self) -> str:
@@ -63,9 +65,20 @@ class Study:
 
     @property
     def elsewhere(self) -> list[Record]:
-        """Runs by other trainings: shorter ones, then those of `trainings`."""
+        """Runs by other trainings: shorter ones, those of `trainings`, at own learning rates, and trials of rates.
+
+        Each once: a rate's runs may stand below `trainings/` and `tuned/`.
+        """
         shorter = [record for runs in self.shorter.values() for record in runs]
-        return shorter + [record for rows in self.trainings.values() for row in rows for record in row.records]
+        others = [record for rows in self.trainings.values() for row in rows for record in row.records]
+        own = [record for record in self.tuned if record.tuned != 1]
+        seen = {record.config_hash for record in self.records} - {""}
+        found = []
+        for record in [*shorter, *others, *own, *self.trials]:
+            if record.config_hash not in seen:
+                found.append(record)
+                seen |= {record.config_hash} - {""}
+        return found
 
     @functools.cached_property
     def datasets(self) -> list[str]:
@@ -106,7 +119,7 @@ def read_study(folder: Path) -> Study:
         trainings.setdefault(label, []).append(record)
     return Study(
         folder=folder, runs=runs, rows=rows, shorter=dict(sorted(shorter.items())), unfinished=below.unfinished,
-        tuned=below.tuned,
+        tuned=below.tuned, trials=find_trials(folder),
         trainings={label: _alike(folder / TRAININGS / label, records) for label, records in trainings.items()},
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safmn_bench.ablations.record import TUNED, WITHOUT_RESULT, Record, RunFolder
+from safmn_bench.ablations.record import TRIALS, TUNED, WITHOUT_RESULT, Record, RunFolder
 from safmn_bench.ablations.records import RECORDS, records_below
 from safmn_bench.models.errors import UserError
 
@@ -53,8 +53,16 @@ def find_unfinished(runs: Path) -> list[Record]:
 
 def find_tuned(runs: Path) -> list[Record]:
     """`gather`'s runs at own learning rates alone."""
-    below = runs / TUNED
-    records = [record for _, record in records_below(below)] if below.is_dir() else []
+    return _results_in(runs / TUNED)
+
+
+def find_trials(runs: Path) -> list[Record]:
+    """The runs that learning rates were chosen by, finished or collapsed, rate by rate."""
+    return [record for rate in sorted((runs / TRIALS).glob("*/")) for record in _results_in(rate)]
+
+
+def _results_in(folder: Path) -> list[Record]:
+    records = [record for _, record in records_below(folder)] if folder.is_dir() else []
     return [record for record in records if record.status not in WITHOUT_RESULT]
 
 

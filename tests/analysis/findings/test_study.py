@@ -218,7 +218,7 @@ def test_readme_says_what_the_numbers_say(words: str):
     assert "- Set5: 30.005 dB against 28.400 dB, +1.605 dB; every seed beats bicubic (the worst by +1.600 dB)." in words
     assert "- B100: `w_o_CCM` and `channel_mlp`; as published." in words
     assert "- `w_o_LN`, which collapsed in the paper: **seen** in 1 of 2 runs: seed 0 of 3000 iterations at " in words
-    assert f"iteration {COLLAPSE['iteration']} (loss not finite)." in words
+    assert f"iteration {COLLAPSE['iteration']} (loss not finite); not in 1 of 3000 iterations as here." in words
     assert "No weights are kept in this folder." in words
     assert f"python analysis/study.py --runs results/ablation/{NAME}\n" in words
     assert "| w\\_o\\_CCM | 239.52 | 13.55 | 2 |" in words

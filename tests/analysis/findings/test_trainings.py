@@ -11,6 +11,7 @@ from made_records import made_record, scores_of, write_run
 from scipy import stats
 
 from safmn_bench.ablations.record import Record, RunFolder
+from safmn_bench.analysis.findings.findings import collapsing
 from safmn_bench.analysis.findings.readme import readme
 from safmn_bench.analysis.findings.rows import budgets, collapses, ranking
 from safmn_bench.analysis.findings.runs import read_study
@@ -140,6 +141,27 @@ def test_a_collapsed_run_is_counted_and_not_compared(tmp_path: Path):
     text = readme(study, ranking(study), budgets(study), [], None, [], elsewhere(study))
     seen = "**seen** in 1 of 3 runs: seed 0 of 100 iterations with optimizer.lr 0.004 (0.001) at iteration 40"
     assert seen in text
+    spared = "; not in 1 of 100 iterations as here, in 1 with optimizer.lr 0.004 (0.001)."
+    assert spared in text
+
+
+def test_trials_of_rates_and_runs_at_own_rates_count_among_collapses_each_once(tmp_path: Path):
+    """One run stands below tuned/ and trainings/, and a copy of the study's below tuned/; a failed trial nowhere."""
+    write_run(tmp_path, run_of("w_o_LN", 0, 29.5, config_hash="study"))
+    fast = run_of("w_o_LN", 1, 29.9, lr=0.004, config_hash="fast")
+    write_run(tmp_path / "trainings" / "lr4e-3", fast)
+    write_run(tmp_path / "tuned", dataclasses.replace(fast, tuned=4.0))
+    write_run(tmp_path / "tuned", run_of("w_o_LN", 0, 29.5, config_hash="study", tuned=1.0))
+    trial = run_of("w_o_LN", 9973, 20.0, lr=0.008, config_hash="trial")
+    collapse = {"iteration": 40, "reason": "loss not finite", "weights_from_iteration": 30}
+    write_run(tmp_path / "tuning" / "lr8", dataclasses.replace(trial, status="collapsed", collapse=collapse))
+    write_run(tmp_path / "tuning" / "lr16", dataclasses.replace(trial, status="failed", config_hash="failed"))
+    study = read_study(tmp_path)
+    lines = [(line["config_hash"], line["status"], line["lr"]) for line in collapses(study)]
+    assert lines == [("study", "finished", 0.001), ("fast", "finished", 0.004), ("trial", "collapsed", 0.008)]
+    (found,) = collapsing(study)
+    assert (found.all_runs, [record.seed for record, _ in found.seen]) == (3, [9973])
+    assert found.spared == {"": 1, "optimizer.lr 0.004 (0.001)": 1}
 
 
 def test_runs_that_scatter_more_by_another_training_are_judged_by_that_and_named(tmp_path: Path):
