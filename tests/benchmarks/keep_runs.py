@@ -1,14 +1,16 @@
 """Take the finished runs of a sweep into results/: what a table follows from, and one seed's weights in half precision.
 
-Of each run its record, configuration and curves; checkpoints, logs and TensorBoard's files stay. Weights are rounded to
-float16, which halves them, where that moves no score: each network is scored again on one of its benchmarks, and stays
-whole where the mean is not within 0.001 dB of its record.
+Of each run its record, configuration and curves; checkpoints, logs and TensorBoard's files stay. The record's command
+names sets and folders without the machine's paths. Weights are rounded to float16, which halves them, where that moves
+no score: each network is scored again on one of its benchmarks, and stays whole where the mean is not within 0.001 dB
+of its record.
 
 python tests/benchmarks/keep_runs.py --runs results/runs --out results/ablation/cpu-reduced_cpu --benchmark Set5
 """
 
 import argparse
 import functools
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -60,9 +62,17 @@ def main(argv: list[str] | None = None) -> int:
             rows.append([record.variant, f"x{record.scale}", f"{moved:+.6f}", f"{kept.weights.stat().st_size:,}"])
         for name in FILES if record.tuned != 1 else ():  # else a copy of the record at the recipe's rate, and no more
             shutil.copyfile(folder.path / name, kept.path / name)
-        write_sealed(kept.record, read_sealed(folder.record))  # last, with it a run is whole; in today's form
+        values = read_sealed(folder.record)
+        values["command"] = by_names(str(values.get("command", "")))
+        write_sealed(kept.record, values)  # last, with it a run is whole; in today's form
     console.print_table("Weights kept", ["network", "scale", "moved [dB]", "bytes"], rows)
     return 0
+
+
+def by_names(command: str) -> str:
+    """A command line with each path after its script by the last name: where a machine's folders lie says nothing."""
+    words = shlex.split(command)
+    return shlex.join([*words[:2], *(Path(word).name if "/" in word else word for word in words[2:])])
 
 
 def keep_weights(folder: RunFolder, record: Record, kept: RunFolder, benchmark: Benchmark) -> float:
