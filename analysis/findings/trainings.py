@@ -29,7 +29,7 @@ ORDER_COLUMNS = (
     *("study_spearman", "study_ci95_low", "study_ci95_high", "spearman_with_study", "names"),
 )
 _Keys = dict[tuple[str, str], str]
-"""(Training, network) -> what the family calls it; of copies of the study's runs, as the study does."""
+"""(Training, network) -> what the family calls it: as another training, or the study, where that is the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,24 +113,27 @@ def _on(study: Study, dataset: str) -> list[Elsewhere]:
     """One benchmark."""
     here = {row.name: row for row in study.rows if not row.collapsed}
     scores = {name: runs for name, row in here.items() if (runs := row.by_seed(dataset, HEADLINE))}
+    known = [(row.records[0], name) for name, row in here.items() if name in scores]
     keys: _Keys = {}
     rows: list[Elsewhere] = []
     for training, networks in _others(study).items():
         for network in networks:
-            usual = here.get(network.name, study.rows[0])
+            first, usual = network.records[0], here.get(network.name, study.rows[0])
             rows.append(
                 Elsewhere(
-                    training=training, differs=changed_keys(network.records[0], usual.records[0]),
+                    training=training, differs=changed_keys(first, usual.records[0]),
                     status=f"{network.collapsed} collapsed" if network.collapsed else "finished",
                     variant=network.name, seeds=len(network.records), dataset=dataset,
                 )
             )  # fmt: skip
             runs = {} if network.collapsed else network.by_seed(dataset, HEADLINE)
-            if network.records[0].tuned == 1 and network.name in scores:  # copies of the study's own
-                keys[training, network.name] = network.name
-            elif runs:
-                keys[training, network.name] = f"{network.name}\n{training}"  # no name holds a line break
-                scores[keys[training, network.name]] = runs
+            alike = (key for one, key in known if one.variant == network.name and not changed_keys(first, one))
+            if runs:
+                key = next(alike, f"{network.name}\n{training}")  # no name holds a line break
+                keys[training, network.name] = key
+                known.append((first, key))
+                # a run that stands in two folders is one run, and counts once among those that tell the scatter
+                scores[key] = {**runs, **scores.get(key, {})}
     images = [set(run) for by_seed in scores.values() for run in by_seed.values()]
     if not images or not set.intersection(*images):
         return rows
