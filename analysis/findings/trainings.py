@@ -1,12 +1,12 @@
 """Does a difference hold by another training? The study's networks trained longer, on larger patches, at other rates.
 
 Runs below `trainings/<label>/` (any recipe, one a label, with a baseline of their own), and those at each network's own
-learning rate (`tuned/`). All are put into one family with the study's runs, so that a difference by another training is
-judged even where it has one seed: by how far the study's own runs scatter, which is taken to be the same there.
-`change` is how far the difference from the baseline moves, paired over seeds and images: the question that is asked.
+learning rate (`tuned/`). Each training is put into one family with the study's runs, so that a difference there is
+judged even where it has one seed: by how far the study's own runs scatter, which is taken to be the same there. `change`
+is how far the difference from the baseline moves, paired over seeds and images: the question that is asked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,8 +28,6 @@ ORDER_COLUMNS = (
     *("training", "dataset", "metric", "paper_column", "variants", "spearman", "ci95_low", "ci95_high"),
     *("study_spearman", "study_ci95_low", "study_ci95_high", "spearman_with_study", "names"),
 )
-_Keys = dict[tuple[str, str], str]
-"""(Training, network) -> what the family calls it: as another training, or the study, where that is the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,40 +109,41 @@ def _others(study: Study) -> dict[str, Sequence[Measured]]:
 
 def _on(study: Study, dataset: str) -> list[Elsewhere]:
     """One benchmark."""
+    return _told([row for training in _others(study).items() for row in _of_training(study, dataset, *training)])
+
+
+def _of_training(study: Study, dataset: str, training: str, networks: Sequence[Measured]) -> list[Elsewhere]:
+    """One training, in a family with the study: how runs of a third one scatter changes nothing here."""
     here = {row.name: row for row in study.rows if not row.collapsed}
     scores = {name: runs for name, row in here.items() if (runs := row.by_seed(dataset, HEADLINE))}
-    known = [(row.records[0], name) for name, row in here.items() if name in scores]
-    keys: _Keys = {}
+    keys: dict[str, str] = {}
     rows: list[Elsewhere] = []
-    for training, networks in _others(study).items():
-        for network in networks:
-            first, usual = network.records[0], here.get(network.name, study.rows[0])
-            rows.append(
-                Elsewhere(
-                    training=training, differs=changed_keys(first, usual.records[0]),
-                    status=f"{network.collapsed} collapsed" if network.collapsed else "finished",
-                    variant=network.name, seeds=len(network.records), dataset=dataset,
-                )
-            )  # fmt: skip
-            runs = {} if network.collapsed else network.by_seed(dataset, HEADLINE)
-            alike = (key for one, key in known if one.variant == network.name and not changed_keys(first, one))
-            if runs:
-                key = next(alike, f"{network.name}\n{training}")  # no name holds a line break
-                keys[training, network.name] = key
-                known.append((first, key))
-                # a run that stands in two folders is one run, and counts once among those that tell the scatter
-                scores[key] = {**runs, **scores.get(key, {})}
+    for network in networks:
+        usual = here.get(network.name, study.rows[0])
+        differs = changed_keys(network.records[0], usual.records[0])
+        rows.append(
+            Elsewhere(
+                training=training, differs=differs, variant=network.name, seeds=len(network.records), dataset=dataset,
+                status=f"{network.collapsed} collapsed" if network.collapsed else "finished",
+            )
+        )  # fmt: skip
+        runs = {} if network.collapsed else network.by_seed(dataset, HEADLINE)
+        if network.name in scores and not differs:  # copies of the study's own
+            keys[network.name] = network.name
+        elif runs:
+            keys[network.name] = f"{network.name}\n{training}"  # no name holds a line break
+            scores[keys[network.name]] = runs
     images = [set(run) for by_seed in scores.values() for run in by_seed.values()]
     if not images or not set.intersection(*images):
         return rows
     main = {row.name: row.comparisons.get((dataset, HEADLINE)) for row in study.rows}
     family = Family.of(scores)
-    return _told([_compared(row, family, keys, main.get(row.variant)) for row in rows])
+    return [_compared(row, family, keys, main.get(row.variant)) for row in rows]
 
 
-def _compared(row: Elsewhere, family: Family, keys: _Keys, study: Comparison | None) -> Elsewhere:
-    """One row with what the family says of it."""
-    own, base = keys.get((row.training, row.variant)), keys.get((row.training, BASELINE))
+def _compared(row: Elsewhere, family: Family, keys: Mapping[str, str], study: Comparison | None) -> Elsewhere:
+    """One row with what the family says of it; `keys`: network -> what the family calls its runs there."""
+    own, base = keys.get(row.variant), keys.get(BASELINE)
     if own is None:
         return row
     if row.variant in family.networks:
