@@ -2,8 +2,8 @@
 
 Runs below `trainings/<label>/` (any recipe, one a label, with a baseline of their own), and those at each network's own
 learning rate (`tuned/`). Each training is put into one family with the study's runs, so that a difference there is
-judged even where it has one seed: by how far the study's own runs scatter, which is taken to be the same there. `change`
-is how far the difference from the baseline moves, paired over seeds and images: the question that is asked.
+judged even where it has one seed: by how far the study's own runs scatter, which is taken to be the same there.
+`change` is how far the difference from the baseline moves, paired over seeds and images: the question that is asked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
