@@ -80,6 +80,7 @@ def readme(
         training_table=training_lines(on_headline),
         order_table=order_lines([order for order in orders if order.dataset == headline]),
         scattered=[row for row in on_headline if row.gain is not None and row.gain.own is not None],
+        lone=[row.variant for row in on_headline if row.lone],
         moved=[row for row in on_headline if row.change is not None and row.change.verdict == ""],
         changes=max((row.change.family for row in on_headline if row.change is not None), default=0),
         lam=lam_lines(lam),

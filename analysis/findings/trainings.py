@@ -50,6 +50,8 @@ class Elsewhere:
     """The same in the study."""
     change: Comparison | None = None
     """The one difference minus the other; `p_holm` holds for all changes on this benchmark at once."""
+    lone: bool = False
+    """One run of a network whose runs scatter far more in the study: nothing tells how far it lies from others."""
 
 
 def elsewhere(study: Study) -> list[Elsewhere]:
@@ -138,7 +140,23 @@ def _of_training(study: Study, dataset: str, training: str, networks: Sequence[M
         return rows
     main = {row.name: row.comparisons.get((dataset, HEADLINE)) for row in study.rows}
     family = Family.of(scores)
-    return [_compared(row, family, keys, main.get(row.variant)) for row in rows]
+    compared = [_compared(row, family, keys, main.get(row.variant)) for row in rows]
+    return [_untested(row) if _is_lone(row.variant, keys.get(row.variant), family) else row for row in compared]
+
+
+def _is_lone(name: str, key: str | None, family: Family) -> bool:
+    there = key is not None and key != name and family.seeds_of(key) == 1
+    return there and name in family.networks and family.own_run(name) is not None
+
+
+def _untested(row: Elsewhere) -> Elsewhere:
+    """With its figures and without intervals, which would be those of runs that scatter as others do."""
+    bare = {
+        name: replace(comparison, half_width=None, p=None, degrees_of_freedom=None)
+        for name in ("gain", "difference", "change")
+        if (comparison := getattr(row, name)) is not None
+    }
+    return replace(row, lone=True, **bare)
 
 
 def _compared(row: Elsewhere, family: Family, keys: Mapping[str, str], study: Comparison | None) -> Elsewhere:

@@ -180,6 +180,27 @@ def test_runs_that_scatter_more_by_another_training_are_judged_by_that_and_named
     assert "Those of `baseline` by longer scatter far more (standard deviation 0.5" in text
 
 
+def test_one_run_of_a_network_that_scatters_far_in_the_study_is_not_judged_elsewhere(tmp_path: Path):
+    folder = write_longer(write_study(tmp_path))
+    for seed, db in enumerate((29.0, 30.0, 29.5)):
+        write_run(folder, run_of("bn", seed, db))
+    write_run(folder / "trainings" / "longer", run_of("bn", 0, 29.9, iterations=300))
+    rows = elsewhere(read_study(folder))
+    bn, n4 = row_of(rows, "bn"), row_of(rows, "n4")
+    assert (bn.lone, n4.lone) == (True, False)
+    for comparison in (bn.gain, bn.difference, bn.change):
+        assert comparison is not None
+        assert (comparison.half_width, comparison.p, comparison.verdict) == (None, None, "untested")
+    assert bn.difference is not None
+    assert bn.difference.difference == pytest.approx(-0.6)
+    assert n4.difference is not None
+    assert n4.difference.half_width is not None
+    text = readme(read_study(folder), [], [], [], None, [], rows)
+    assert "One run of `bn` is not judged" in text
+    assert "| longer | bn | 1 | " in text
+    assert "| −0.600 untested |" in text
+
+
 def test_a_third_training_changes_nothing_but_how_many_changes_are_judged(tmp_path: Path):
     """The third one's runs scatter ten times as far, which is no news of the longer ones."""
     folder = write_longer(write_study(tmp_path))
