@@ -105,6 +105,8 @@ INTERRUPTED_IMPORTS = """
 import os, signal, sys
 from importlib.abc import MetaPathFinder
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in its background
+
 class CtrlC(MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name in ("torch", "numpy", "scipy", "rich"):
