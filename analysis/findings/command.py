@@ -30,7 +30,7 @@ from safmn_bench.analysis.findings.rows import (
 )
 from safmn_bench.analysis.findings.runs import SCALE, Study, read_study, starred
 from safmn_bench.analysis.findings.structure import by_structure, read_structure, write_structure
-from safmn_bench.analysis.findings.trainings import elsewhere, orders, widest
+from safmn_bench.analysis.findings.trainings import elsewhere, on_benchmark, orders, widest
 from safmn_bench.analysis.plots.command import Runs, curves_of, difference_figure, loss_figure, tradeoff_figure
 from safmn_bench.analysis.plots.comparisons import delta_figure
 from safmn_bench.analysis.plots.style import save, style
@@ -93,7 +93,7 @@ def figures_of(study: Study) -> dict[str, Callable[[], Figure]]:
 
 def _by_another_training(study: Study, dataset: str) -> tuple[dict[str, Comparison], str]:
     """The differences that the figure shows beside the study's, with what its legend calls them."""
-    training, differences = widest([row for row in elsewhere(study) if row.dataset == dataset])
+    training, differences = widest(on_benchmark(study, dataset))
     return differences, "own learning rates" if training == trainings.OWN_RATE else f"training {training}"
 
 

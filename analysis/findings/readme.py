@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from safmn_bench.ablations.judging.power import CHANCE
-from safmn_bench.ablations.judging.significance import Comparison
 from safmn_bench.ablations.metrics import HEADLINE, METRICS, Metric
 from safmn_bench.analysis.escaping import markdown
 from safmn_bench.analysis.findings import findings as study_findings
+from safmn_bench.analysis.findings.cells import DASH, chance, coefficient, correlation, judged, signed, with_interval
 from safmn_bench.analysis.findings.findings import SIZE_OF_EFFECT
 from safmn_bench.analysis.findings.lam import di_differences, di_scores
 from safmn_bench.analysis.findings.rows import MEAN
@@ -23,11 +23,9 @@ from safmn_bench.analysis.findings.trainings import Elsewhere, Order
 from safmn_bench.analysis.stats.caveats import BELOW, below_bicubic, caveat_notes, changes_of
 from safmn_bench.analysis.stats.groups import BASELINE, Measured, budget_of
 from safmn_bench.analysis.stats.provenance import origin
-from safmn_bench.analysis.stats.rank_correlation import Correlation
 from safmn_bench.analysis.webpage.page import template
 
 TEMPLATE = "study.md.j2"
-_DASH = "–"
 Rows = Sequence[dict[str, Any]]
 
 
@@ -62,7 +60,7 @@ def readme(
         headline=headline,
         overview=compact_table(study),
         verdicts=study_findings.verdicts(study),
-        decided=[row.name for row in study.rows if _stands(row, study_findings.headline(study))],
+        decided=[row.name for row in study.rows if _stands(row, headline)],
         undecided=study_findings.undecided(study),
         chance=CHANCE,
         differences=difference_table(study),
@@ -91,16 +89,6 @@ def readme(
     )
 
 
-def signed(value: float | None, digits: int = 3) -> str:
-    """A difference with its sign; a dash where there is none."""
-    return _DASH if value is None else f"{value:+.{digits}f}".replace("-", "−")
-
-
-def coefficient(value: float | str | None) -> str:
-    """A correlation at two decimals."""
-    return _DASH if value in (None, "") else f"{float(value):.2f}".replace("-", "−")
-
-
 def names(values: Iterable[str]) -> str:
     """Names in a sentence."""
     marked = [f"`{value}`" if "`" not in value else markdown(value) for value in values]
@@ -110,20 +98,6 @@ def names(values: Iterable[str]) -> str:
 def _stands(row: Measured, dataset: str) -> bool:
     comparison = row.comparisons.get((dataset, HEADLINE))
     return comparison is not None and comparison.verdict == ""
-
-
-def with_interval(comparison: Comparison) -> str:
-    """A difference with half its interval, where it has one."""
-    width = comparison.half_width
-    return signed(comparison.difference) + (f" ± {width:.3f}" if width is not None else "")
-
-
-def judged(comparison: Comparison | None) -> str:
-    """A difference with its interval and verdict; bold where it stands in its family."""
-    if comparison is None:
-        return _DASH
-    shown = with_interval(comparison)
-    return f"{shown} {comparison.told()}" if comparison.verdict else f"**{shown}**"
 
 
 def compact_table(study: Study) -> list[list[str]]:
@@ -152,13 +126,13 @@ def _marked(row: Measured, dataset: str) -> str:
 
 def _mean(row: Measured, dataset: str) -> str:
     score = row.score(dataset, HEADLINE)
-    return f"{score.mean:.3f}" if score else _DASH
+    return f"{score.mean:.3f}" if score else DASH
 
 
 def _bicubic_line(study: Study) -> list[str]:
     bicubic = {name: scores.get(HEADLINE) for record in study.records for name, scores in record.bicubic.items()}
-    scores = [_DASH if (mean := bicubic.get(name)) is None else f"{mean:.3f}" for name in study.datasets]
-    return ["bicubic, same images", _DASH, _DASH, _DASH, *scores, _DASH, _DASH]
+    scores = [DASH if (mean := bicubic.get(name)) is None else f"{mean:.3f}" for name in study.datasets]
+    return ["bicubic, same images", DASH, DASH, DASH, *scores, DASH, DASH]
 
 
 def difference_table(study: Study) -> list[list[str]]:
@@ -192,7 +166,7 @@ def training_lines(others: Sequence[Elsewhere]) -> list[list[str]]:
     for row in others:
         known = row.variant in paper and row.variant != BASELINE
         name = markdown(row.variant) + (r"\*" if row.status != "finished" else "")
-        gain = _DASH if row.gain is None else with_interval(row.gain)
+        gain = DASH if row.gain is None else with_interval(row.gain)
         lines.append(
             [
                 markdown(row.training), name, str(row.seeds), gain,
@@ -212,12 +186,6 @@ def order_lines(orders: Sequence[Order]) -> list[list[str]]:
     return lines if orders else []
 
 
-def correlation(found: Correlation) -> str:
-    """A coefficient with its interval, where it has one."""
-    interval = f" ({coefficient(found.low)} to {coefficient(found.high)})" if found.low is not None else ""
-    return coefficient(found.r) + interval
-
-
 def ranking_lines(ranking: Rows) -> list[list[str]]:
     """Header and rows of the correlation with the paper's columns."""
     lines = [["measured", "published", "variants", "Spearman", "95 % interval", "p", "one seed alone"]]
@@ -228,8 +196,8 @@ def ranking_lines(ranking: Rows) -> list[list[str]]:
             [
                 f"{markdown(row['dataset'])} {METRICS[row['metric']].title}",
                 markdown(_spaced(row["paper_column"], METRICS[row["metric"]])),
-                str(row["variants"]), coefficient(row["spearman"]), interval if row["ci95_low"] is not None else _DASH,
-                chance(row["p"]), alone if row["lowest_of_a_seed"] is not None else _DASH,
+                str(row["variants"]), coefficient(row["spearman"]), interval if row["ci95_low"] is not None else DASH,
+                chance(row["p"]), alone if row["lowest_of_a_seed"] is not None else DASH,
             ]
         )  # fmt: skip
     return lines
@@ -238,11 +206,6 @@ def ranking_lines(ranking: Rows) -> list[list[str]]:
 def _spaced(column: str, metric: Metric) -> str:
     """A column of the paper in words: `DIV2K_val_psnr` -> `DIV2K_val PSNR`."""
     return f"{column.removesuffix(f'_{metric.published}')} {metric.title}"
-
-
-def chance(p: float | None) -> str:
-    """A p value at three decimals, or that it is below what they show."""
-    return _DASH if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def order(ranking: Rows) -> dict[str, Any]:
@@ -276,8 +239,8 @@ def budget_table(study: Study, budgets: Rows) -> list[list[str]]:
         lines.append(
             [
                 str(iterations), f"{rows[0]['share']:g}", str(seed), f"full length, {other}", str(rows[0]["variants"]),
-                *(rs.get(dataset, _DASH) for dataset in study.datasets), moved, f"{rows[0]['train_seconds']:.0f}",
-                f"{100 * rows[0]['share_of_seconds']:.0f} %" if rows[0]["share_of_seconds"] is not None else _DASH,
+                *(rs.get(dataset, DASH) for dataset in study.datasets), moved, f"{rows[0]['train_seconds']:.0f}",
+                f"{100 * rows[0]['share_of_seconds']:.0f} %" if rows[0]["share_of_seconds"] is not None else DASH,
             ]
         )  # fmt: skip
     return lines
@@ -308,7 +271,7 @@ def lam_lines(lam: Rows) -> list[list[str]]:
     for name, seeds in scores.items():
         values = [value for run in seeds.values() for value in run.values()]
         each = ", ".join(f"{statistics.fmean(seeds[seed].values()):.2f}" for seed in sorted(seeds))
-        spread = f"{statistics.stdev(values):.2f}" if len(values) > 1 else _DASH
+        spread = f"{statistics.stdev(values):.2f}" if len(values) > 1 else DASH
         counts = [str(len(seeds)), str(len(values)), f"{statistics.fmean(values):.2f}"]
         lines.append([markdown(name), *counts, spread, each, judged(against.get(name))])
     return lines

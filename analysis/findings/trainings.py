@@ -56,7 +56,7 @@ class Elsewhere:
 
 def elsewhere(study: Study) -> list[Elsewhere]:
     """Every network of every other training on each benchmark, training by training."""
-    return [row for dataset in study.datasets for row in _on(study, dataset)] if _others(study) else []
+    return [row for dataset in study.datasets for row in on_benchmark(study, dataset)] if _others(study) else []
 
 
 def widest(rows: Sequence[Elsewhere]) -> tuple[str, dict[str, Comparison]]:
@@ -109,8 +109,8 @@ def _others(study: Study) -> dict[str, Sequence[Measured]]:
     return {**({OWN_RATE: tuned} if tuned else {}), **study.trainings}
 
 
-def _on(study: Study, dataset: str) -> list[Elsewhere]:
-    """One benchmark."""
+def on_benchmark(study: Study, dataset: str) -> list[Elsewhere]:
+    """The rows of `elsewhere` on one benchmark alone."""
     return _told([row for training in _others(study).items() for row in _of_training(study, dataset, *training)])
 
 
